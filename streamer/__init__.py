@@ -1,0 +1,1 @@
+"""Cameras in, clips out: sources, the clip grid, the bus."""

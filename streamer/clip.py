@@ -1,0 +1,40 @@
+"""A clip: two seconds of one session, as T evenly spaced frames."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.frame import ClockSource
+
+CLIP_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFormat:
+    """What a bundle wants of each clip: how many frames, how large, resized by which kernel."""
+
+    frames: int  # T
+    width: int
+    height: int
+    kernel: str = "area"  # a swscale kernel: "area", "bilinear", "bicubic", "lanczos"
+    seconds: float = CLIP_SECONDS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """Clip `index` of a session covers [session start + 2 index, session start + 2 (index + 1)).
+
+    `session` is the session's start in UTC milliseconds; `start`, `end` and `seen_until` are UTC
+    seconds. `seen_until` is where the pictures really end: it is below `end` in the last clip of
+    a file or of a broken stream.
+    """
+
+    camera_id: str
+    session: int
+    index: int
+    start: float
+    end: float
+    seen_until: float
+    frames: NDArray[np.uint8]  # [T, H, W, 3] RGB
+    clock_source: ClockSource

@@ -1,0 +1,134 @@
+"""What can go wrong in this room, as a tree; every sentence names the thing and the fix.
+
+StreamerError
+├── SourceError                 a camera could not be read; `reason` labels the reconnect metric
+│   ├── SourceAddressError      the address itself is wrong (unknown scheme, empty glob)
+│   ├── SourceMissingError      no such file, device or page
+│   ├── SourceFolderError       a folder where a video was expected
+│   ├── NotAVideoError          the bytes are not a video
+│   ├── NoVideoTrackError       a sound file, or data only
+│   ├── UndecodableError        a video of which not one picture decodes
+│   ├── UnsupportedSourceError  this FFmpeg has no such protocol or decoder
+│   ├── SourceAccessError       wrong or missing credentials, or file permission
+│   ├── SourceRefusedError      nobody listens at the address
+│   ├── SourceUnknownHostError  the host name does not resolve
+│   ├── SourceTimeoutError      no answer in time
+│   │   └── SourceStalledError  pictures came and then ceased
+│   └── SourceLostError         the connection broke
+├── BusError
+│   ├── BusClosedError          the bus is closed: everybody stop
+│   ├── BusFullError            no room in the time given
+│   ├── UnknownTopicError       a topic that was never declared
+│   └── NotAssignedError        a partition of somebody else
+└── RecordError                 bytes on a topic that are no valid record
+"""
+
+from typing import ClassVar, Literal
+
+Reason = Literal[
+    "eof", "timeout", "stall", "auth", "decode", "clock_jump", "refused", "dns", "unknown"
+]
+
+
+class StreamerError(Exception):
+    """Anything this room raises on purpose."""
+
+
+class SourceError(StreamerError):
+    """A camera could not be opened or read."""
+
+    reason: ClassVar[Reason] = "unknown"
+
+
+class SourceAddressError(SourceError):
+    """The address cannot be a source."""
+
+
+class SourceMissingError(SourceError):
+    """There is no such file, device or page."""
+
+
+class SourceFolderError(SourceError):
+    """The path is a folder."""
+
+
+class NotAVideoError(SourceError):
+    """The bytes are not a video."""
+
+    reason: ClassVar[Reason] = "decode"
+
+
+class NoVideoTrackError(SourceError):
+    """The file has no pictures."""
+
+    reason: ClassVar[Reason] = "decode"
+
+
+class UndecodableError(SourceError):
+    """Not one picture decodes."""
+
+    reason: ClassVar[Reason] = "decode"
+
+
+class UnsupportedSourceError(SourceError):
+    """This build of FFmpeg lacks the protocol or decoder."""
+
+
+class SourceAccessError(SourceError):
+    """The source wants other credentials."""
+
+    reason: ClassVar[Reason] = "auth"
+
+
+class SourceRefusedError(SourceError):
+    """Nobody listens at the address."""
+
+    reason: ClassVar[Reason] = "refused"
+
+
+class SourceUnknownHostError(SourceError):
+    """The host name does not resolve."""
+
+    reason: ClassVar[Reason] = "dns"
+
+
+class SourceTimeoutError(SourceError):
+    """No answer, or no picture, in time."""
+
+    reason: ClassVar[Reason] = "timeout"
+
+
+class SourceStalledError(SourceTimeoutError):
+    """Pictures came and then ceased."""
+
+    reason: ClassVar[Reason] = "stall"
+
+
+class SourceLostError(SourceError):
+    """The connection broke."""
+
+    reason: ClassVar[Reason] = "eof"
+
+
+class BusError(StreamerError):
+    """A topic could not be written or read."""
+
+
+class BusClosedError(BusError):
+    """The bus is closed: whoever waits on it stops."""
+
+
+class BusFullError(BusError):
+    """A topic had no room in the time given."""
+
+
+class UnknownTopicError(BusError):
+    """The topic was never declared."""
+
+
+class NotAssignedError(BusError):
+    """The partition belongs to another member of the group."""
+
+
+class RecordError(StreamerError):
+    """The bytes are no valid record."""

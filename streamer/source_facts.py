@@ -1,0 +1,26 @@
+"""What is known of a source: before it is read, and while it is."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class ReadTally:
+    """What a read met; counted while it goes on."""
+
+    frames: int = 0
+    decode_errors: int = 0  # packets that gave no picture, and pictures decoded with damage
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What a source says of itself, its first picture included."""
+
+    codec: str
+    width: int  # as stored, before turning by the display matrix
+    height: int
+    fps: float | None
+    seconds: float | None  # None: live, or the file does not say
+    start: float | None  # UTC seconds of a file's beginning; None: live
+    pixel_format: str
+    rotation: int  # degrees counter-clockwise, as the display matrix says
+    live: bool
