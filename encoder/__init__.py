@@ -1,0 +1,1 @@
+"""Clips in, embeddings out: bundles, video and text towers, embedding spaces."""

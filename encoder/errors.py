@@ -1,0 +1,68 @@
+"""What can go wrong in this room, as a tree; every sentence names the thing and the fix.
+
+EncoderError
+├── BundleError                 a bundle cannot be used
+│   ├── UnknownBundleError      no bundle of that name
+│   ├── ManifestError           manifest.json is missing, unreadable or says what it may not
+│   ├── DamagedBundleError      a file is missing, left over, or not the one the manifest names
+│   └── ForeignSpaceError       vectors of another embedding space
+├── RuntimeMissingError         ONNX Runtime is not installed
+├── ModelError                  ONNX Runtime refuses a model, or it is not the expected one
+├── ClipError                   clips that do not fit the bundle's embedding space
+├── TextError                   a text that cannot be encoded
+├── EmbeddingRecordError        bytes that are no embedding of a known schema
+├── WeightsError                published weights could not be fetched, or are not the pinned ones
+└── TrainingError               training data that is missing or unusable
+"""
+
+
+class EncoderError(Exception):
+    """Anything this room raises on purpose."""
+
+
+class BundleError(EncoderError):
+    """A bundle cannot be used."""
+
+
+class UnknownBundleError(BundleError):
+    """No bundle of that name."""
+
+
+class ManifestError(BundleError):
+    """The manifest is missing, unreadable or says something it may not."""
+
+
+class DamagedBundleError(BundleError):
+    """A file is missing, left over, or not the one the manifest names."""
+
+
+class ForeignSpaceError(BundleError):
+    """Vectors of another embedding space met this one's."""
+
+
+class RuntimeMissingError(EncoderError):
+    """ONNX Runtime is not installed."""
+
+
+class ModelError(EncoderError):
+    """ONNX Runtime refuses a model, or its inputs and outputs are not the expected ones."""
+
+
+class ClipError(EncoderError):
+    """Clips whose pictures do not have the shape the bundle's embedding space asks for."""
+
+
+class TextError(EncoderError):
+    """A text that cannot be encoded, such as an empty one."""
+
+
+class EmbeddingRecordError(EncoderError):
+    """Bytes on the embeddings topic that are no embedding of a known schema."""
+
+
+class WeightsError(EncoderError):
+    """Published weights could not be fetched, or are not the pinned ones."""
+
+
+class TrainingError(EncoderError):
+    """Training data that is missing or unusable."""

@@ -1,0 +1,155 @@
+"""Towers to ONNX, each checked against the module it came from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from encoder.errors import ModelError
+from encoder.onnx_weights import store_fp16_file
+from encoder.session import SessionOptions, open_session
+from encoder.space import EmbeddingSpace
+
+MAX_TOKENS = 40
+# Largest distance of a vector of the graph (weights stored as float16) from the module's (float32),
+# relative to its length: a cosine of 0.9998.
+TOLERANCE = 0.02
+
+
+class TextTower(nn.Module):
+    """MiniLM and the projection heads as one graph."""
+
+    def __init__(self, language: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.language, self.head = language, head
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """int64 [B, N] twice -> pooled [B, D] of norm 1, tokens [B, N, D]."""
+        pooled, tokens = self.head(self.language(input_ids, attention_mask), attention_mask)
+        return pooled, tokens
+
+
+class _FromPixels(nn.Module):
+    """A video tower that normalises for itself, as its space says."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, tower: nn.Module, space: EmbeddingSpace) -> None:
+        super().__init__()
+        self.tower = tower
+        self.register_buffer("mean", torch.tensor(space.mean)[:, None, None] * 255.0)  # [3, 1, 1]
+        self.register_buffer("std", torch.tensor(space.std)[:, None, None] * 255.0)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """uint8 [B, T, H, W, 3] -> [B, D]."""
+        pixels = frames.permute(0, 1, 4, 2, 3).float()
+        vectors: Tensor = self.tower((pixels - self.mean) / self.std)
+        return vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """How far an exported graph is from its module on random input, and how large it is."""
+
+    path: Path
+    bytes: int
+    largest_error: float  # of any vector, relative to its length
+
+
+def export_text_tower(language: nn.Module, head: nn.Module, path: Path) -> Exported:
+    """Write `text.onnx`: MiniLM (as it is: float32 or `encoder.int8.quantise`d) and its heads.
+
+    `head` maps (last_hidden [B, N, 384], mask [B, N]) to (pooled [B, D], tokens [B, N, D]).
+    Raises ModelError if the graph does not say what the module says.
+    """
+    tower = TextTower(language, head).eval()
+    batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens", max=512)
+    axes = {0: batch, 1: tokens}
+    inputs = _random_texts(3, 9)
+    _export(
+        tower, inputs, path, ("input_ids", "attention_mask"), ("pooled", "tokens"), (axes, axes)
+    )
+    trials = [inputs, _random_texts(1, 3), _random_texts(5, MAX_TOKENS)]
+    return _compare(tower, path, ("input_ids", "attention_mask"), trials)
+
+
+def export_video_tower(tower: nn.Module, path: Path, space: EmbeddingSpace) -> Exported:
+    """Write `video.onnx`: uint8 RGB frames [B, T, H, W, 3] to unit vectors [B, D].
+
+    `tower` takes pictures [B, T, 3, H, W] normalised as `space` says; the graph normalises for
+    itself. Only the batch is dynamic. Raises ModelError if the graph does not say what the tower
+    says.
+    """
+    module = _FromPixels(tower, space).eval()
+    axes = {0: torch.export.Dim("batch")}
+    inputs = (_random_frames(2, space),)
+    _export(module, inputs, path, ("frames",), ("embedding",), (axes,))
+    return _compare(module, path, ("frames",), [inputs, (_random_frames(1, space),)])
+
+
+def _export(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    path: Path,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    axes: tuple[Mapping[int, object], ...],
+) -> None:
+    with torch.no_grad():
+        program = torch.onnx.export(
+            module,
+            inputs,
+            input_names=input_names,
+            output_names=output_names,
+            dynamic_shapes=axes,
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:
+        raise ModelError(f"torch could not export {path.name}")
+    program.save(path, external_data=False)
+    store_fp16_file(path, path)
+
+
+def _compare(
+    module: nn.Module, path: Path, names: Sequence[str], trials: Sequence[tuple[Tensor, ...]]
+) -> Exported:
+    session = open_session(path, SessionOptions(threads=1))
+    error = 0.0
+    for inputs in trials:
+        given: dict[str, NDArray[np.generic]] = {
+            name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)
+        }
+        with torch.no_grad():
+            wanted = module(*inputs)
+        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+        for got, want in zip(session.run(given).values(), wanted, strict=True):
+            error = max(error, _relative_error(got, want.numpy()))
+    if not error <= TOLERANCE:
+        raise ModelError(f"{path.name} differs from its module by {error:.2g} after export")
+    return Exported(path, path.stat().st_size, error)
+
+
+def _relative_error(got: NDArray[np.float32], want: NDArray[np.float32]) -> float:
+    distance = np.linalg.norm(got - want, axis=-1)
+    return float((distance / np.linalg.norm(want, axis=-1)).max())
+
+
+def _random_texts(batch: int, tokens: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(batch * 100 + tokens)
+    ids = torch.randint(1000, 30000, (batch, tokens), generator=generator)
+    mask = torch.ones_like(ids)
+    if batch > 1:
+        mask[1, tokens // 2 :] = 0
+    return ids, mask
+
+
+def _random_frames(batch: int, space: EmbeddingSpace) -> Tensor:
+    shape = (batch, space.frames_per_clip, space.height, space.width, 3)
+    generator = torch.Generator().manual_seed(batch)
+    return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)

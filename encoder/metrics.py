@@ -1,0 +1,21 @@
+"""What the encoder counts; names are fixed by the design, labels are bounded."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+BATCH_SIZE = Histogram(
+    "watchword_encode_batch_size",
+    "Clips in one run of the video tower",
+    buckets=(1, 2, 4, 8, 16, 32, 64),
+)
+DURATION = Histogram(
+    "watchword_encode_duration_seconds",
+    "Seconds a batch of clips spent in a stage: unpack, encode, publish",
+    ["stage"],
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+)
+DEAD_LETTER_COUNT = Counter(
+    "watchword_dead_letters_total", "Records given up after repeated faults", ["stage"]
+)
+BUNDLE_INFO = Gauge(
+    "watchword_bundle_info", "1 for the bundle in use", ["name", "version", "space"]
+)

@@ -1,0 +1,1 @@
+"""Training of the default bundle's video and text towers."""
