@@ -1,0 +1,1 @@
+"""Embeddings and standing queries in, alerts out: SG-DETR, windows, gate, alerts."""

@@ -1,0 +1,1 @@
+"""SG-DETR (arXiv 2410.01615): the network, its losses, its post-processing."""

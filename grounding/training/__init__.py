@@ -1,0 +1,1 @@
+"""Training of SG-DETR for the default bundle: composed streams, folds, calibration."""
