@@ -1,0 +1,5 @@
+"""The command line: `watchword`."""
+
+from deploy.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,118 @@
+"""`watchword bench`: the speed and memory of the stages on this machine."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import msgspec
+import typer
+
+from deploy.bench.decode import bench_decode
+from deploy.bench.figure import Figure, figure_table
+from deploy.bench.machine import describe_machine
+from deploy.bench.pipeline import bench_pipeline
+from deploy.bench.runtimes import bench_runtimes
+from deploy.bench.scene import SceneOptions, write_scene
+from deploy.cli.output import plain_console
+from deploy.errors import BenchError
+from encoder.bundle import DEFAULT_BUNDLE, load_bundle
+from streamer.clip import ClipFormat
+from streamer.config import ReadOptions
+
+SCENE = SceneOptions()
+
+SourceOption = Annotated[
+    Path | None,
+    typer.Option("--source", metavar="FILE", help="Measure on this file, not on a drawn scene."),
+]
+BundleOption = Annotated[
+    str, typer.Option("--bundle", metavar="NAME|DIR", help="The models to measure.")
+]
+RepeatsOption = Annotated[
+    int, typer.Option("--repeats", min=1, help="How often each is run; the median is told.")
+]
+SecondsOption = Annotated[
+    float, typer.Option("--seconds", min=2.0, help="Length of the drawn scene.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    bench = typer.Typer(no_args_is_help=True, help="Measure this machine.")
+    for command in (decode, ground, pipeline):
+        bench.command()(command)
+    app.add_typer(bench, name="bench")
+
+
+def decode(
+    source: SourceOption = None,
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    repeats: RepeatsOption = 3,
+    seconds: SecondsOption = SCENE.seconds,
+    as_json: JsonOption = False,
+) -> None:
+    """Decode a file as the pipeline does, beside what ffmpeg does with it."""
+    with _measured(source, bundle, seconds) as file:
+        _tell(bench_decode(file.path, file.clip_format, repeats), as_json=as_json)
+
+
+def ground(bundle: BundleOption = DEFAULT_BUNDLE, as_json: JsonOption = False) -> None:
+    """Run SG-DETR in ONNX Runtime and in PyTorch, at batch 8."""
+    _tell(bench_runtimes(load_bundle(bundle)), as_json=as_json)
+
+
+def pipeline(
+    source: SourceOption = None,
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    repeats: RepeatsOption = 3,
+    seconds: SecondsOption = SCENE.seconds,
+    as_json: JsonOption = False,
+) -> None:
+    """Decode, cut, encode and ground a 768x432 file with 1 and 20 queries; time and memory."""
+
+    def figures() -> Iterator[Figure]:
+        with _measured(source, bundle, seconds) as file:
+            yield from bench_decode(file.path, file.clip_format, repeats)
+            yield from bench_pipeline(file.path, file.seconds, bundle, repeats)
+        # PyTorch last: what it loads into this process must not weigh on the runs before
+        yield from bench_runtimes(load_bundle(bundle))
+
+    _tell(figures(), as_json=as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    seconds: float
+    clip_format: ClipFormat
+
+
+@contextmanager
+def _measured(source: Path | None, bundle: str, seconds: float) -> Iterator[_File]:
+    """The file to measure on; a drawn scene is deleted afterwards."""
+    from streamer.source import probe  # PyAV: not needed to parse a command line
+
+    clip_format = load_bundle(bundle).space.clip_format
+    with TemporaryDirectory(prefix="watchword-bench-") as folder:
+        path = source or Path(folder) / "scene.mp4"
+        if source is None:
+            write_scene(path, SceneOptions(seconds=seconds))
+        facts = probe(str(path), ReadOptions("bench", clip_format))
+        if facts.seconds is None:
+            raise BenchError(f"{path} does not say how long it is: name another file")
+        size, rate = f"{facts.width}x{facts.height}", f"{facts.fps or 0:.3g} fps"
+        about = f"{path.name}: {facts.codec}, {size}, {rate}, {facts.seconds:.0f} s"
+        plain_console(stderr=True).print(f"{describe_machine()}\n{about}")
+        yield _File(path, facts.seconds, clip_format)
+
+
+def _tell(figures: Iterable[Figure], *, as_json: bool) -> None:
+    if as_json:
+        for figure in figures:
+            typer.echo(msgspec.json.encode(figure.as_json()).decode())
+    else:
+        plain_console().print(figure_table(list(figures)))
