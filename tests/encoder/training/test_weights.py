@@ -30,7 +30,6 @@ def wheel(tmp_path: Path) -> PublishedWheel:
         file=path.name,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         license="Apache-2.0",
-        url="",
     )
 
 
