@@ -166,4 +166,5 @@ def accuracy(judgement: Judgement) -> dict[str, Any]:
         "gate_absent_clips_passed": round(judgement.gate_passes, 4),
         "presence_auc_without_motion": round(judgement.still_auc, 4),
         "presence_auc_with_motion": round(judgement.moving_auc, 4),
+        "presence_auc_zero_shot": judgement.zero_shot,
     }

@@ -1,5 +1,6 @@
 """Out-of-fold judgement of the default bundle: every figure its manifest states."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ from grounding.training.false_alarms import (
     measure_false_alarms,
 )
 from grounding.training.footage import FOLDS
-from grounding.training.lite import Material, Workshop, held_out, load_fit
+from grounding.training.lite import Material, Workshop, held_out, load_fit, load_pretrained
 from grounding.training.presence import auc_where, best_scores
 from grounding.training.report import Report, make_report
 from grounding.training.streams import Stream
@@ -58,12 +59,14 @@ class Judgement:
     gate_passes: float  # share of absent clips that pass the gate
     still_auc: float  # presence AUC of events with the motion head silenced ...
     moving_auc: float  # ... and with it, by the same uncalibrated score
+    zero_shot: dict[str, float]  # presence AUC by concept of a detector that saw no event at all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fold:
     results: list[CaseResult]
     still: list[CaseResult]
+    zero_shot: list[CaseResult]
     absent: list[StreamMoments]
 
 
@@ -86,7 +89,21 @@ def judge(
         gate_passes=passes,
         still_auc=_event_auc(still),
         moving_auc=_event_auc(results),
+        zero_shot=zero_shot_aucs([result for fold in folds for result in fold.zero_shot]),
     )
+
+
+def zero_shot_aucs(results: Sequence[CaseResult]) -> dict[str, float]:
+    """Presence AUC of each concept, by the combined score alone."""
+    cases = [result.case for result in results]
+    scores = best_scores([result.scores for result in results])
+    named = sorted({case.concept for case in cases if case.present} - {OPEN_VOCABULARY})
+    aucs = {name: auc_where(cases, scores, _asks_for(name)).value for name in named}
+    return {name: round(auc, 4) for name, auc in aucs.items() if not math.isnan(auc)}
+
+
+def _asks_for(concept: str) -> Callable[[EvaluationCase], bool]:
+    return lambda case: case.concept == concept
 
 
 def detector_settings(model: SGDETR, gate_threshold: float) -> DetectorSettings:
@@ -102,10 +119,13 @@ def _judge_fold(
     graph, live = TorchGraph(model), detector_settings(model, OPEN_GATE)
     cases = _cases(material, motion, fold, settings)
     results = evaluate_cases(graph, cases, live)
-    still = evaluate_cases(graph, _cases(material, MotionHead(SETTINGS), fold, settings), live)
+    still_cases = _cases(material, MotionHead(SETTINGS), fold, settings)
+    still = evaluate_cases(graph, still_cases, live)
+    # Pre-training saw Flickr8k alone, so this is zero-shot for every event at once
+    zero_shot = evaluate_cases(TorchGraph(load_pretrained(shop)), still_cases, live)
     absent = _absent_cases(material, motion, fold, settings)
     say(f"fold {fold}: {len(cases)} cases, {len(absent)} absent streams")
-    return _Fold(results, still, false_alarm_streams(graph, absent, live))
+    return _Fold(results, still, zero_shot, false_alarm_streams(graph, absent, live))
 
 
 def _cases(

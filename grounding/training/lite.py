@@ -143,6 +143,13 @@ def load_fit(shop: Workshop, fold: int | None) -> tuple[MotionHead, SGDETR]:
     return motion.eval(), model.eval()
 
 
+def load_pretrained(shop: Workshop) -> SGDETR:
+    """The detector before it saw any event, in evaluation mode."""
+    model = new_detector()
+    model.load_state_dict(torch.load(shop.cache / "pretrained.pt", weights_only=True))
+    return model.eval()
+
+
 def held_out(material: Material, fold: int) -> list[Footage]:
     """The footage that a fold may be judged on."""
     return evaluation_footage(material.index, fold)

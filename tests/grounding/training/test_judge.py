@@ -5,7 +5,7 @@ from grounding.sgdetr.config import SGDETRConfig
 from grounding.sgdetr.export import saliency_parameters
 from grounding.sgdetr.model import SGDETR
 from grounding.training.evaluate import OPEN_VOCABULARY
-from grounding.training.judge import _event_auc, _gate, detector_settings
+from grounding.training.judge import _event_auc, _gate, detector_settings, zero_shot_aucs
 from tests.grounding.training.cases import answer, case
 
 
@@ -42,3 +42,13 @@ def test_detector_settings_come_from_the_weights() -> None:
     settings = detector_settings(model, gate_threshold=-4.0)
     assert (settings.saliency_scale, settings.saliency_bias) == saliency_parameters(model)
     assert settings.gate_threshold == -4.0
+
+
+def test_zero_shot_aucs_are_told_by_concept_where_they_can_be() -> None:
+    results = [
+        answer(case(".#", concept="fire"), [(2.0, 4.0, 0.9)]),
+        answer(case("..", concept="fire"), [(0.0, 2.0, 0.1)]),
+        answer(case(".#", concept="fall"), [(2.0, 4.0, 0.9)]),  # never absent: cannot be told
+        answer(case(".#", concept=OPEN_VOCABULARY), [(2.0, 4.0, 0.9)]),
+    ]
+    assert zero_shot_aucs(results) == {"fire": 1.0}
