@@ -1,6 +1,6 @@
 """Out-of-fold evaluation: the cases, and what a detector that never saw them says about each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,6 +172,11 @@ def ground(
     """Groundings of all pairs, with at least RANKED_MOMENTS spans where there are so many."""
     ranked = replace(settings, max_moments=max(RANKED_MOMENTS, settings.max_moments))
     return MomentDetector(graph, ranked, batch).ground(pairs)
+
+
+def asks_for(concept: str) -> Callable[[EvaluationCase], bool]:
+    """Picks the cases whose query is about a concept, shown or not."""
+    return lambda case: case.concept == concept
 
 
 def right_moments(found: Floats, truths: Floats) -> NDArray[np.bool_]:

@@ -20,6 +20,7 @@ from grounding.training.evaluate import (
     CaseResult,
     EvaluationCase,
     TorchGraph,
+    asks_for,
     case_of,
     evaluate_cases,
 )
@@ -98,12 +99,8 @@ def zero_shot_aucs(results: Sequence[CaseResult]) -> dict[str, float]:
     cases = [result.case for result in results]
     scores = best_scores([result.scores for result in results])
     named = sorted({case.concept for case in cases if case.present} - {OPEN_VOCABULARY})
-    aucs = {name: auc_where(cases, scores, _asks_for(name)).value for name in named}
+    aucs = {name: auc_where(cases, scores, asks_for(name)).value for name in named}
     return {name: round(auc, 4) for name, auc in aucs.items() if not math.isnan(auc)}
-
-
-def _asks_for(concept: str) -> Callable[[EvaluationCase], bool]:
-    return lambda case: case.concept == concept
 
 
 def detector_settings(model: SGDETR, gate_threshold: float) -> DetectorSettings:

@@ -1,13 +1,13 @@
 """The out-of-fold report: what is printed, and what a manifest's `accuracy` holds."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from grounding.training.calibrate import CalibrationFit, Reliability
 from grounding.training.estimates import Estimate
-from grounding.training.evaluate import CaseResult, EvaluationCase
+from grounding.training.evaluate import CaseResult, asks_for
 from grounding.training.false_alarms import FalseAlarms
 from grounding.training.localisation import Localisation, measure_localisation
 from grounding.training.presence import (
@@ -74,16 +74,12 @@ def make_report(
         presence=measure_presence(known, [log_odds[row] for row in rows], settings),
         uncalibrated_presence=auc_where([r.case for r in known], combined, lambda case: True),
         unseen={
-            concept: auc_where(cases, best_scores(log_odds), _asks_for(concept))
+            concept: auc_where(cases, best_scores(log_odds), asks_for(concept))
             for concept in sorted(held_out)
         },
         reliability=calibration.reliability,
         false_alarms=false_alarms,
     )
-
-
-def _asks_for(concept: str) -> Callable[[EvaluationCase], bool]:
-    return lambda case: case.concept == concept
 
 
 def _lines(report: Report) -> Iterator[tuple[str, object]]:
