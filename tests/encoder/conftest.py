@@ -6,7 +6,9 @@ from hypothesis import settings
 from encoder.bundle import Bundle, load_bundle
 from tests.encoder.models import make_bundle
 
-settings.register_profile("unhurried", deadline=None)  # how fast a machine is, no test asserts
+settings.register_profile(
+    "unhurried", derandomize=True, deadline=None
+)  # how fast a machine is, no test asserts
 settings.load_profile("unhurried")
 
 

@@ -2,5 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("grounding", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "grounding", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("grounding")
