@@ -67,6 +67,7 @@ class Camera:
         self._told_at = 0.0
         self._live_since = math.inf  # monotonic; of the newest connection that gave a picture
         self._finite = False
+        self._shown = False  # whether the newest connection gave a picture
 
     @property
     def camera_id(self) -> str:
@@ -86,7 +87,7 @@ class Camera:
                 reason, message = self._watch_once(stop)
                 if stop.is_set() or self._finite:
                     break
-                if not (self._settings.loop and reason == "eof"):
+                if not (self._settings.loop and self._shown and reason == "eof"):
                     self._stay_offline(reason, message, stop)
             self._say("ended")
         except SourceError as error:
@@ -126,6 +127,7 @@ class Camera:
 
     def _connect(self, stop: threading.Event) -> Iterator[Frame]:
         options = self._options
+        self._shown = False
         if self._settings.loop:
             options = replace(options, start=time.time())
         frames = self._reader()(self._settings.source, options, self.tally)
@@ -138,6 +140,7 @@ class Camera:
 
     def _begin(self, first: Frame) -> None:
         self._finite = first.clock_source == "file" and not self._settings.loop
+        self._shown = True
         self._live_since = time.monotonic()
         self._metrics.up.labels(self._camera_id).set(1)
         self._say("live")

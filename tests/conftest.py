@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 # How fast a machine is, no test asserts
-settings.register_profile("untimed", derandomize=True, deadline=None)
+settings.register_profile("untimed", deadline=None, print_blob=True)
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -123,14 +123,17 @@ def _stack(truths: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tens
 def _candidates(
     centre: Tensor, boxes: Tensor, lengths: Sequence[int], top_k: int, allowed: Tensor
 ) -> Tensor:
-    """Bool [B, n, P]: the `top_k` allowed positions of each level nearest to a window's centre."""
+    """Bool [B, n, P]: the `top_k` allowed positions of each level nearest to a window's centre.
+
+    Of two equally far ones the earlier is taken, on every device and with every build of torch.
+    """
     distance = (centre - boxes.mean(dim=-1, keepdim=True)).abs()  # [B, n, P]
     distance = distance.masked_fill(~allowed.unsqueeze(1), torch.inf)
     levels = []
     for level in torch.split(distance, list(lengths), dim=-1):
-        nearest = level.topk(min(top_k, level.shape[-1]), dim=-1, largest=False)
-        near = torch.zeros_like(level, dtype=torch.bool)
-        levels.append(near.scatter(-1, nearest.indices, nearest.values.isfinite()))
+        near, order = level.sort(dim=-1, stable=True)
+        chosen = torch.zeros_like(level, dtype=torch.bool)
+        levels.append(chosen.scatter(-1, order[..., :top_k], near[..., :top_k].isfinite()))
     return torch.cat(levels, dim=-1)
 
 

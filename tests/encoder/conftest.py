@@ -6,9 +6,8 @@ from hypothesis import settings
 from encoder.bundle import Bundle, load_bundle
 from tests.encoder.models import make_bundle
 
-settings.register_profile(
-    "unhurried", derandomize=True, deadline=None
-)  # how fast a machine is, no test asserts
+# How fast a machine is, no test asserts
+settings.register_profile("unhurried", deadline=None, print_blob=True)
 settings.load_profile("unhurried")
 
 

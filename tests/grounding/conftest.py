@@ -3,6 +3,9 @@
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "grounding", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "grounding",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("grounding")

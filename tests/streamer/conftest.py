@@ -2,5 +2,5 @@
 
 from hypothesis import settings
 
-settings.register_profile("untimed", derandomize=True, deadline=None)
+settings.register_profile("untimed", deadline=None, print_blob=True)
 settings.load_profile("untimed")
