@@ -2,7 +2,30 @@
 
 DeployError
 ├── UsageError        options or sources that cannot be meant; names the option and the value
+│   └── ConfigError   the configuration cannot be meant; a sentence for each thing that is wrong
+├── PortError         the address to listen at cannot be had
 ├── SampleClipError   the demo's clip cannot be fetched, or is not the one expected
+├── ApiError          a Watchword server cannot be asked, or does not do as it was asked
+│   ├── ServerUnreachableError  nobody answers at the address, or not in time
+│   ├── ServerAnswerError       what answers is no Watchword server
+│   └── ApiRefusedError         the server said no; `status` says how
+│       └── ApiInputError       an id or a field that was typed: unknown, taken, not meant so
+├── DeliveryTestError a receiver did not accept a test message
+├── VaultError        secrets cannot be sealed or read
+│   ├── KeyFileError  the key file cannot be made or used; the sentence says why
+│   └── SealError     a secret that this key did not seal
+├── StoreError        the database cannot be opened, read or written
+│   ├── StoreUrlError     an address that is no SQLite file
+│   ├── StoreAccessError  its folder or file may not be read or written
+│   ├── StoreInUseError   another Watchword holds it
+│   ├── StoreNewerError   a newer Watchword wrote it
+│   ├── StoreForeignError a database of another program
+│   ├── StoreKeyError     its secrets were sealed with another key
+│   ├── StoreBrokenError  no database, or one that was damaged
+│   ├── StoreFullError    the disk is full
+│   ├── StoreBusyError    another program keeps it locked
+│   ├── StoreDiskError    the disk fails
+│   └── StoreClosedError  used after it was closed
 └── BenchError        a measurement that cannot be made here
 """
 
@@ -15,9 +38,105 @@ class UsageError(DeployError):
     """Wrong usage: an option or a source that cannot be meant."""
 
 
+class ConfigError(UsageError):
+    """The configuration cannot be meant: a sentence a line for each thing that is wrong."""
+
+
+class PortError(DeployError):
+    """The address to listen at cannot be had."""
+
+
 class SampleClipError(DeployError):
     """The demo's clip cannot be fetched, or is not the one expected."""
 
 
 class BenchError(DeployError):
     """A measurement that cannot be made on this machine."""
+
+
+class ApiError(DeployError):
+    """A Watchword server cannot be asked, or does not do as it was asked."""
+
+
+class ServerUnreachableError(ApiError):
+    """Nobody answers at the server's address, or not in time."""
+
+
+class ServerAnswerError(ApiError):
+    """What answers is no Watchword server."""
+
+
+class ApiRefusedError(ApiError):
+    """The server said no; `status` is that of its answer."""
+
+    def __init__(self, sentence: str, status: int) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class ApiInputError(ApiRefusedError):
+    """The server said no to what was typed: an id or a field."""
+
+
+class DeliveryTestError(DeployError):
+    """A receiver did not accept a test message."""
+
+
+class VaultError(DeployError):
+    """Secrets cannot be sealed or read."""
+
+
+class KeyFileError(VaultError):
+    """The key file cannot be made, read or trusted."""
+
+
+class SealError(VaultError):
+    """A sealed secret that was damaged, or sealed with another key."""
+
+
+class StoreError(DeployError):
+    """The database cannot be opened, read or written."""
+
+
+class StoreUrlError(StoreError):
+    """The address of the database is none that can be opened."""
+
+
+class StoreAccessError(StoreError):
+    """The folder or file of the database may not be read or written."""
+
+
+class StoreInUseError(StoreError):
+    """Another Watchword process holds the database."""
+
+
+class StoreNewerError(StoreError):
+    """A newer Watchword wrote the database."""
+
+
+class StoreForeignError(StoreError):
+    """The database belongs to another program."""
+
+
+class StoreKeyError(StoreError):
+    """The database's secrets were sealed with another key."""
+
+
+class StoreBrokenError(StoreError):
+    """The file is no database, or was damaged."""
+
+
+class StoreFullError(StoreError):
+    """The disk is full."""
+
+
+class StoreBusyError(StoreError):
+    """Another program keeps the database locked."""
+
+
+class StoreDiskError(StoreError):
+    """The disk cannot be read or written."""
+
+
+class StoreClosedError(StoreError):
+    """The store was closed."""

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -26,6 +27,13 @@ class Threads:
         thread = threading.Thread(target=self._guard, args=(target,), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+
+    def ended_within(self, seconds: float) -> bool:
+        """Whether all threads have ended, or end within so many seconds."""
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def wait(self) -> None:
         """Return when all threads have ended; raise the first error any of them raised."""

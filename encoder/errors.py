@@ -11,6 +11,7 @@ EncoderError
 ├── ClipError                   clips that do not fit the bundle's embedding space
 ├── TextError                   a text that cannot be encoded
 ├── EmbeddingRecordError        bytes that are no embedding of a known schema
+├── FeaturesRecordError         bytes that are no text features of a known schema
 ├── WeightsError                published weights could not be fetched, or are not the pinned ones
 └── TrainingError               training data that is missing or unusable
 """
@@ -58,6 +59,10 @@ class TextError(EncoderError):
 
 class EmbeddingRecordError(EncoderError):
     """Bytes on the embeddings topic that are no embedding of a known schema."""
+
+
+class FeaturesRecordError(EncoderError):
+    """Bytes on the query features topic that are no text features of a known schema."""
 
 
 class WeightsError(EncoderError):

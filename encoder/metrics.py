@@ -19,3 +19,8 @@ DEAD_LETTER_COUNT = Counter(
 BUNDLE_INFO = Gauge(
     "watchword_bundle_info", "1 for the bundle in use", ["name", "version", "space"]
 )
+TEXTS = Counter(
+    "watchword_query_texts_total",
+    "Versions of standing queries whose texts were encoded, or refused with a problem",
+    ["outcome"],
+)

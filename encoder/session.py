@@ -74,6 +74,11 @@ def open_session(path: Path, options: SessionOptions | None = None) -> Session:
     return Session(inner, path)
 
 
+def available_providers() -> tuple[str, ...]:
+    """What the installed ONNX Runtime was built to run on; raises RuntimeMissingError."""
+    return tuple(_onnxruntime().get_available_providers())
+
+
 def choose_providers(available: list[str], options: SessionOptions) -> list[str]:
     """The providers to ask for, best first; the CPU is always the last."""
     if options.device == "cpu":

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.config import EncoderConfig
+from encoder.dead_letter import dead_letter
 from encoder.embedding import ClipEmbedding
 from encoder.errors import EncoderError
 from encoder.metrics import BATCH_SIZE, DEAD_LETTER_COUNT, DURATION
 from encoder.record import pack_embedding
 from encoder.space import EmbeddingSpace
-from streamer.bus import CLIPS, DEAD_LETTERS, EMBEDDINGS, Bus, Message, Record, Subscription
+from streamer.bus import CLIPS, EMBEDDINGS, Bus, Message, Record, Subscription
 from streamer.clip import Clip
 from streamer.errors import BusClosedError, RecordError
 from streamer.record import unpack_clip
@@ -118,7 +119,7 @@ class EncoderWorker:
             except _FAULTS as fault:
                 attempts, error = attempts + 1, fault
         DEAD_LETTER_COUNT.labels("encoder").inc()
-        return _dead_letter(record, attempts, error)
+        return dead_letter(record, attempts, error)
 
     def _try(self, records: Sequence[Record]) -> list[Message]:
         with DURATION.labels("unpack").time():
@@ -155,16 +156,3 @@ def _stack(clips: Sequence[Clip]) -> NDArray[np.uint8]:
     if len({clip.frames.shape for clip in clips}) > 1:
         raise RecordError("clips of several shapes came together: one is not of this bundle")
     return np.stack([clip.frames for clip in clips])  # [B, T, H, W, 3]
-
-
-def _dead_letter(record: Record, attempts: int, error: Exception | None) -> Message:
-    """The record as it came; headers say where from and why it was given up."""
-    headers = (
-        *record.headers,
-        ("topic", record.topic.encode()),
-        ("partition", str(record.partition).encode()),
-        ("offset", str(record.offset).encode()),
-        ("error", type(error).__name__.encode()),
-        ("attempt", str(attempts).encode()),
-    )
-    return Message(DEAD_LETTERS.name, record.key, record.value, headers)

@@ -38,4 +38,10 @@ class GroundingConfig:
     # the encoder find their alert open.
     silence_grace_seconds: float = 10.0
     tick_seconds: float = 1.0
+    # While embeddings wait unread a camera is silent only after this long without any.
+    backlog_grace_seconds: float = 120.0
+    forget_seconds: float = 600.0  # a live camera silent for so long is forgotten
+    poll_seconds: float = 0.25  # how soon a changed query is noticed while no clip comes
+    # Open alerts outlive the process: their state goes with each event, the end leaves them open.
+    resumable: bool = False
     min_moment_seconds: float = 0.5

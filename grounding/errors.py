@@ -4,10 +4,12 @@ GroundingError
 ├── QueryTextError        a text that cannot be watched for
 │   ├── EmptyQueryError
 │   └── LongQueryError
+├── ScheduleError         hours or a time zone that cannot be meant
 ├── SensitivityError      a threshold or an alert budget that means nothing
 ├── SettingsError         a bundle's detector or calibration section cannot be used
 ├── DetectorError         the detector's answer does not have the agreed shape
-└── WeightsError          a checkpoint does not fit the network
+├── WeightsError          a checkpoint does not fit the network
+└── DeliveryError         an event that cannot be sent as it is, whatever time passes
 """
 
 
@@ -27,6 +29,10 @@ class LongQueryError(QueryTextError):
     """A query longer than any sentence the text tower was made for."""
 
 
+class ScheduleError(GroundingError):
+    """Hours or a time zone that cannot be meant."""
+
+
 class SensitivityError(GroundingError):
     """A threshold outside (0, 1), or an alert budget that is not positive."""
 
@@ -41,3 +47,7 @@ class DetectorError(GroundingError):
 
 class WeightsError(GroundingError):
     """A checkpoint that cannot be read, or whose tensors are not this network's."""
+
+
+class DeliveryError(GroundingError):
+    """An event that cannot be sent as it is, whatever time passes."""

@@ -13,6 +13,7 @@ from grounding.query import StandingQuery
 from grounding.settings import DetectorSettings
 from grounding.window import Window
 
+SENTENCE_BATCH = 64  # texts in one run: of thousands all at once the padded tokens fill memory
 ROW_EPSILON = 1e-5  # as in the official loader: x / (||x|| + 1e-5)
 
 
@@ -36,13 +37,28 @@ class Gate:
         self._settings = settings
         self._sentences = np.zeros((0, settings.gate_dims), np.float32)  # [Q, G] unit rows
         self._digests = np.zeros(0, np.uint64)  # [Q]
+        self._rows: dict[tuple[str, int], tuple[int, TextFeatures]] = {}
 
     def watch(self, queries: Sequence[StandingQuery]) -> None:
-        """Take these queries, in this order, in place of the former ones."""
-        texts = [query.features for query in queries]
-        self._sentences = self._sentence_vectors(texts)
-        digests = [_digest(query.query_id) for query in queries]
-        self._digests = np.array(digests, np.uint64)
+        """Take these queries, in this order, in place of the former ones.
+
+        The vector of a (query, version) that was watched already is kept: of thousands of queries
+        only those that changed are made anew.
+        """
+        rows = [self._row_of(query) for query in queries]
+        kept = [place for place, row in enumerate(rows) if row is not None]
+        new = [place for place, row in enumerate(rows) if row is None]
+        sentences = np.empty((len(queries), self._settings.gate_dims), np.float32)
+        digests = np.empty(len(queries), np.uint64)
+        former = [row for row in rows if row is not None]
+        sentences[kept], digests[kept] = self._sentences[former], self._digests[former]
+        sentences[new] = self._sentence_vectors([queries[place].features for place in new])
+        digests[new] = [_digest(queries[place].query_id) for place in new]
+        self._sentences, self._digests = sentences, digests
+        self._rows = {
+            (query.query_id, query.version): (row, query.features)
+            for row, query in enumerate(queries)
+        }
 
     def clip_vectors(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Unit vectors [M, G] of clip embeddings [M, D], for `Window.gate_vectors`."""
@@ -81,12 +97,18 @@ class Gate:
         chosen: NDArray[np.bool_] = mixed % np.uint64(every) == 0
         return chosen
 
+    def _row_of(self, query: StandingQuery) -> int | None:
+        row, features = self._rows.get((query.query_id, query.version), (None, None))
+        return row if features is query.features else None
+
     def _sentence_vectors(self, texts: Sequence[TextFeatures]) -> NDArray[np.float32]:
-        if not texts:
-            return np.zeros((0, self._settings.gate_dims), np.float32)
-        tokens, mask = pad_tokens(texts, self._settings.max_tokens)
-        made = self._query_session.run({"text": tokens, "text_mask": mask})
-        return self._checked(made, "sentence", len(texts))
+        made = [np.zeros((0, self._settings.gate_dims), np.float32)]
+        for first in range(0, len(texts), SENTENCE_BATCH):
+            chunk = texts[first : first + SENTENCE_BATCH]
+            tokens, mask = pad_tokens(chunk, self._settings.max_tokens)
+            vectors = self._query_session.run({"text": tokens, "text_mask": mask})
+            made.append(self._checked(vectors, "sentence", len(chunk)))
+        return np.concatenate(made)
 
     def _checked(
         self, made: Mapping[str, NDArray[np.generic]], name: str, rows: int

@@ -1,7 +1,7 @@
 """Embeddings in, alerts out: scope, gate, detector, calibration and tracker in one walk."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,11 +13,13 @@ from grounding import metrics
 from grounding.alert import Alert
 from grounding.calibration import clips_inside, span_features, text_cosines
 from grounding.config import GroundingConfig
+from grounding.coverage import Coverage
 from grounding.detector import Grounding
 from grounding.locate import curve, locate
 from grounding.moment import Moment, Span
 from grounding.parts import GroundingParts
 from grounding.query import StandingQuery
+from grounding.scope import Scope
 from grounding.tracker import AlertTracker
 from grounding.window import Window
 
@@ -44,19 +46,35 @@ class Grounder:
     """
 
     def __init__(
-        self, parts: GroundingParts, tracker: AlertTracker, config: GroundingConfig
+        self,
+        parts: GroundingParts,
+        tracker: AlertTracker,
+        config: GroundingConfig,
+        coverage: Coverage | None = None,
     ) -> None:
         self._parts = parts
         self._tracker = tracker
         self._config = config
+        self._coverage = coverage
+        self._scope = Scope()
         self._queries: Sequence[StandingQuery] = ()
+        self._columns: dict[str, list[int]] = {}  # of each query id: two while a version changes
         self._live_cameras: set[str] = set()
         self.counts = GroundingCounts()
+
+    @property
+    def tracker(self) -> AlertTracker:
+        """Where the alerts live."""
+        return self._tracker
 
     def watch(self, queries: Sequence[StandingQuery]) -> None:
         """Watch for these queries from the next window on, in place of the former ones."""
         self._parts.gate.watch(queries)
+        self._scope.watch(queries)
         self._queries = tuple(queries)
+        self._columns = {}
+        for column, query in enumerate(self._queries):
+            self._columns.setdefault(query.query_id, []).append(column)
 
     def evaluate(self, embeddings: Sequence[ClipEmbedding]) -> list[Alert]:
         """Alert events of these clips, in the order they came.
@@ -71,11 +89,34 @@ class Grounder:
             alerts += self._evaluate(self._take_in(embeddings[first : first + size]))
         return _counted(alerts)
 
-    def tick(self, now: float) -> list[Alert]:
-        """Let wall-clock time go on for live cameras, so that alerts close on silence too."""
+    def tick(self, now: float, silent: Collection[str] | None = None) -> list[Alert]:
+        """Let wall-clock time go on for live cameras, so that alerts close on silence too.
+
+        `silent` names the cameras of which nothing is on its way any more; None means all.
+        """
+        if self._coverage is not None:
+            self._coverage.tell()
         at = now - self._config.silence_grace_seconds
-        cameras = sorted(self._live_cameras)
+        live = self._live_cameras
+        cameras = sorted(live if silent is None else live.intersection(silent))
         return _counted([a for camera in cameras for a in self._tracker.advance(camera, at)])
+
+    def restore(self, snapshots: Iterable[bytes]) -> set[str]:
+        """Go on with the alerts of an earlier run; their cameras, which count as live.
+
+        Raises msgspec.DecodeError for bytes that are no snapshot, and then takes in none.
+        """
+        cameras = self._tracker.restore_alerts(snapshots)
+        self._live_cameras |= cameras
+        return cameras
+
+    def forget(self, camera_id: str) -> bool:
+        """Free the memory of a live camera that is gone; False while it has alerts."""
+        if camera_id not in self._live_cameras or not self._tracker.forget(camera_id):
+            return False
+        self._parts.buffer.forget(camera_id)
+        self._live_cameras.discard(camera_id)
+        return True
 
     def finish(self, camera_id: str | None = None) -> list[Alert]:
         """Close the alerts of a camera whose source has ended, or of all cameras."""
@@ -102,7 +143,8 @@ class Grounder:
         if not windows or not self._queries:
             return [a for w in windows for a in self._tracker.advance(w.camera_id, w.seen_until)]
         gate, tracker = self._parts.gate, self._tracker
-        scope = self._scope(windows)  # [W, Q]
+        scope = self._scope.of(windows)  # [W, Q]
+        self._count_scope(int(scope.sum()))
         with _timed("gate"):
             passed = gate.salient(windows) & scope
             audits = [gate.audited(window, self._config.audit_every) for window in windows]
@@ -126,19 +168,12 @@ class Grounder:
                 alerts += tracker.advance(window.camera_id, window.seen_until)
         return alerts
 
-    def _scope(self, windows: Sequence[Window]) -> NDArray[np.bool_]:
-        rows = [[query.watches(window.camera_id) for query in self._queries] for window in windows]
-        scope = np.array(rows, np.bool_)  # [W, Q]
-        self.counts.scope += int(scope.sum())
-        metrics.EVALUATIONS.labels("scope").inc(int(scope.sum()))
-        return scope
-
     def _active(self, windows: Sequence[Window], scope: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which pairs [W, Q] have an open or candidate alert now."""
         active = np.zeros_like(scope)
         for row, window in enumerate(windows):
-            if watched := self._tracker.active(window.camera_id):
-                active[row] = [query.query_id in watched for query in self._queries]
+            for query_id in self._tracker.active(window.camera_id):
+                active[row, self._columns.get(query_id, [])] = True
         return active & scope
 
     def _ground(
@@ -180,6 +215,12 @@ class Grounder:
         metrics.WINDOWS.labels("due").inc(missing + 1)
         metrics.WINDOWS.labels("blind").inc(missing)
         metrics.WINDOWS.labels("evaluated").inc()
+        if self._coverage is not None:
+            self._coverage.note(window.camera_id, due=missing + 1, evaluated=1)
+
+    def _count_scope(self, pairs: int) -> None:
+        self.counts.scope += pairs
+        metrics.EVALUATIONS.labels("scope").inc(pairs)
 
     def _count_passed(self, pairs: int) -> None:
         self.counts.gate += pairs

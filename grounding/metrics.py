@@ -1,6 +1,6 @@
 """What grounding counts; names are fixed by the design, labels are bounded."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 EVALUATIONS = Counter(
     "watchword_query_evaluations_total",
@@ -28,4 +28,50 @@ AUDITED = Counter(
     "watchword_gate_audits_total",
     "Pairs that the gate refused and the audit looked at: missed (a moment was there) or agreed",
     ["outcome"],
+)
+COVERAGE = Gauge(
+    "watchword_query_coverage_ratio",
+    "Windows of a camera that were evaluated, of those due in the last hour",
+    ["camera"],
+)
+STANDING_QUERIES = Gauge(
+    "watchword_standing_queries",
+    "Queries wanted armed: watched; waiting for text features; refused (see the log)",
+    ["state"],
+)
+UNREADABLE_STATES = Counter(
+    "watchword_alert_states_unreadable_total",
+    "Open alerts of an earlier run that could not be gone on with",
+)
+SECONDS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+ALERT_LATENCY = Histogram(
+    "watchword_alert_latency_seconds",
+    "From the end of the clip that opened an alert until it was told, by channel: sse, webhook",
+    ["channel"],
+    buckets=SECONDS,
+)
+ALERT_ONSET = Histogram(
+    "watchword_alert_onset_seconds",
+    "From the start of an alert until it was told, by channel: sse, webhook",
+    ["channel"],
+    buckets=SECONDS,
+)
+FOLLOWERS = Gauge("watchword_stream_followers", "Readers of the alert stream now")
+FOLLOWERS_DROPPED = Counter(
+    "watchword_stream_followers_dropped_total",
+    "Readers of the alert stream that were ended because they lagged too far behind",
+)
+DELIVERY_ATTEMPTS = Counter(
+    "watchword_delivery_attempts_total",
+    "Times an event was sent: accepted; retry (it is sent again); gone (410); failed (for good)",
+    ["channel", "outcome"],
+)
+DELIVERIES_GIVEN_UP = Counter(
+    "watchword_deliveries_given_up_total",
+    "Events that were not told: expired (tried long enough), gone (410), failed (no way to send)",
+    ["channel", "reason"],
+)
+DELIVERY_STORE_FAULTS = Counter(
+    "watchword_delivery_store_faults_total",
+    "Times the store could not say what is to be sent, or note what was; it is asked again",
 )

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from math import inf
 
 from encoder.embedding import TextFeatures
+from grounding.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -12,6 +14,9 @@ class StandingQuery:
 
     `threshold` is compared with a moment's calibrated probability; it is given by the user or
     derived from an alert budget. `cameras` names camera ids, `*` standing for any run of letters.
+    The version holds for windows that end at or after `effective_at` and before `until` (UTC
+    seconds), inside its schedule. `for_seconds` and `keep_firing_for_seconds` are what this query
+    asks for beyond the running part's own settings.
     """
 
     query_id: str
@@ -22,7 +27,16 @@ class StandingQuery:
     severity: str = "warning"
     negatives: tuple[TextFeatures, ...] = field(default=())
     cameras: tuple[str, ...] = ("*",)
+    schedule: Schedule | None = None
+    effective_at: float = -inf
+    until: float = inf
+    for_seconds: float = 0.0
+    keep_firing_for_seconds: float = 0.0
 
-    def watches(self, camera_id: str) -> bool:
-        """Whether the camera is in this query's scope."""
-        return any(fnmatchcase(camera_id, pattern) for pattern in self.cameras)
+    def watches(self, camera_id: str, at: float) -> bool:
+        """Whether a window of the camera that ends at `at` is in this query's scope."""
+        return (
+            self.effective_at <= at < self.until
+            and any(fnmatchcase(camera_id, pattern) for pattern in self.cameras)
+            and (self.schedule is None or self.schedule.includes(at))
+        )

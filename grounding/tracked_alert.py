@@ -12,6 +12,7 @@ from grounding.moment import Moment
 from streamer.clip import CLIP_SECONDS
 
 CLIP_EDGE_SECONDS = CLIP_SECONDS  # a moment that ends within the newest clip may still run on
+OLD_CURVE_POINTS = 128  # of a long alert's curve, older than any window; more become coarser
 SAME_SEGMENT = 0.5  # of the shorter one's length; an overlap that large means the same stretch
 
 
@@ -72,6 +73,9 @@ class TrackedAlert(msgspec.Struct, kw_only=True):
     curve: dict[int, float] = {}  # UTC milliseconds of a clip's middle: probability
     revision: int = 0
     told: tuple[float, float, float] = (0.0, 0.0, 0.0)  # start, end, score of the last event
+    # What its query asks for beyond the settings, so that it can close when the query is gone.
+    for_seconds: float = 0.0
+    keep_firing_for_seconds: float = 0.0
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -88,20 +92,40 @@ class TrackedAlert(msgspec.Struct, kw_only=True):
         newest = [segment.recent[-1].end for segment in self.segments]
         return max(self.extent[1], *newest) if newest else self.extent[1]
 
+    @property
+    def seen_until(self) -> float:
+        """How far the newest window that spoke for it had seen."""
+        return max((segment.recent[-1].at for segment in self.segments), default=self.extent[1])
+
+    def hold_seconds(self, settings: AlertSettings) -> float:
+        """The largest pause inside this alert."""
+        return max(settings.hold_seconds, self.keep_firing_for_seconds)
+
+    def lasts(self, settings: AlertSettings) -> bool:
+        """Whether its event has lasted as long as it must before anyone is told."""
+        start, end = self.extent
+        return end - start >= max(settings.for_seconds, self.for_seconds)
+
     def gap(self, moment: Moment) -> float:
         """Seconds between this alert and a moment; negative where they overlap."""
         return max(moment.start - self.supported_until, self.extent[0] - moment.end)
 
     def add(self, moment: Moment, at: float, settings: AlertSettings) -> None:
         """Take in a moment of the window that had seen until `at`."""
+        segment = next((segment for segment in self.segments if segment.holds(moment)), None)
+        start = moment.start
+        if segment is not None:
+            known = segment.extent[0]
+            # A beginning that has left the window is not seen any more: nothing can move it.
+            if known < min(at, moment.seen_until) - settings.window_seconds:
+                start = min(start, known)
         evidence = Evidence(
             at=at,
-            start=moment.start,
+            start=start,
             end=moment.end,
             score=moment.score,
             running=moment.end >= moment.seen_until - CLIP_EDGE_SECONDS,
         )
-        segment = next((segment for segment in self.segments if segment.holds(moment)), None)
         if segment is None:
             self.segments.append(Segment([evidence]))
         else:
@@ -109,6 +133,7 @@ class TrackedAlert(msgspec.Struct, kw_only=True):
         self.score = max(self.score, moment.score)
         self._settle(at - settings.window_seconds)
         self._remember_curve(moment, settings.saliency_context_seconds)
+        self._thin_curve(at - settings.window_seconds)
 
     def changed(self, settings: AlertSettings) -> bool:
         """Whether it differs from what was told by more than the settings let pass."""
@@ -157,6 +182,22 @@ class TrackedAlert(msgspec.Struct, kw_only=True):
         self.curve.update(
             (round(1000 * at), value) for at, value in moment.saliency if low <= at <= high
         )
+
+    def _thin_curve(self, before: float) -> None:
+        """Of points that no window sees any more the highest of each stretch of time stays."""
+        old = [at for at in self.curve if at < 1000 * before]
+        if len(old) <= OLD_CURVE_POINTS:
+            return
+        stretch = 1000 * CLIP_SECONDS
+        while (max(old) - min(old)) / stretch > OLD_CURVE_POINTS / 2:
+            stretch *= 2
+        highest: dict[float, int] = {}
+        for at in old:
+            known = highest.setdefault(at // stretch, at)
+            if self.curve[at] > self.curve[known]:
+                highest[at // stretch] = at
+        for at in set(old) - set(highest.values()):
+            del self.curve[at]
 
     def _curve_between(self, low: float, high: float) -> tuple[tuple[float, float], ...]:
         return tuple(

@@ -5,6 +5,7 @@ Pure: time is an argument, and the same input gives the same events.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import inf
 
 import msgspec
 
@@ -23,6 +24,7 @@ class _Closed(msgspec.Struct, frozen=True):
     end: float
     session: int
     first_clip: int
+    hold_seconds: float
 
 
 class _Track(msgspec.Struct):
@@ -42,12 +44,18 @@ class AlertTracker:
 
     What comes within `hold_seconds` (the larger of merging and keep-firing) of an alert extends
     it, in another session too; it closes `settle_seconds` after that, because an event at a
-    window's right edge is often recognised only a few clips later.
+    window's right edge is often recognised only a few clips later. A query may ask for longer
+    holding, and for events that last longer, than the settings do.
+
+    With `keep_snapshots` the state of an alert right after each event waits for `take_snapshots`.
     """
 
-    def __init__(self, settings: AlertSettings, bundle: str = "") -> None:
+    def __init__(
+        self, settings: AlertSettings, bundle: str = "", keep_snapshots: bool = False
+    ) -> None:
         self._settings = settings
         self._bundle = bundle
+        self._snapshots: dict[str, bytes] | None = {} if keep_snapshots else None
         self._state = _State({}, {})
         self.dropped: Counter[str] = Counter()  # repeated, brief
 
@@ -58,11 +66,15 @@ class AlertTracker:
         at = self._move_clock(camera_id, at)
         track = self._state.tracks.setdefault(camera_id, {}).setdefault(query.query_id, _Track())
         self._forget_closed(track, at)
-        for moment, not_before in self._untold(track, moments):
-            alert = self._nearest(track, moment)
+        hold = max(self._settings.hold_seconds, query.keep_firing_for_seconds)
+        for moment, not_before in self._untold(track, moments, hold):
+            alert = self._nearest(track, moment, hold)
             if alert is None:
                 alert = self._begin(track, query, moment, not_before)
             alert.add(moment, at, self._settings)
+        for alert in track.live:  # what was asked for may change while it lives
+            alert.for_seconds = query.for_seconds
+            alert.keep_firing_for_seconds = query.keep_firing_for_seconds
         return [*self._tell(track, at), *self._close_due(track, at)]
 
     def advance(self, camera_id: str, at: float) -> list[Alert]:
@@ -91,6 +103,46 @@ class AlertTracker:
         tracks = self._state.tracks.get(camera_id, {})
         return {query_id for query_id, track in tracks.items() if track.live}
 
+    def open_alerts(self, camera_id: str) -> list[bytes]:
+        """Snapshots of the camera's alerts that somebody was told about and that are not closed."""
+        tracks = self._state.tracks.get(camera_id, {}).values()
+        live = [alert for track in tracks for alert in track.live]
+        return [msgspec.msgpack.encode(alert) for alert in live if alert.revision > 0]
+
+    def clock(self, camera_id: str) -> float:
+        """How far the camera has been seen, UTC seconds; -inf for one that never was."""
+        return self._state.clocks.get(camera_id, -inf)
+
+    def take_snapshots(self) -> dict[str, bytes]:
+        """By event id, the alert right after each event since the last call; empty when closed."""
+        if self._snapshots is None:
+            return {}
+        taken, self._snapshots = self._snapshots, {}
+        return taken
+
+    def restore_alerts(self, snapshots: Iterable[bytes]) -> set[str]:
+        """Go on with alerts that were open when their snapshots were taken; their cameras.
+
+        An alert that is known already stays as it is. Raises msgspec.DecodeError for bytes that
+        are no snapshot, and then takes in none.
+        """
+        alerts = [msgspec.msgpack.decode(one, type=TrackedAlert) for one in snapshots]
+        for alert in alerts:
+            self._move_clock(alert.camera_id, alert.seen_until)
+            tracks = self._state.tracks.setdefault(alert.camera_id, {})
+            live = tracks.setdefault(alert.query_id, _Track()).live
+            if all(alert.alert_id != known.alert_id for known in live):
+                live.append(alert)
+        return {alert.camera_id for alert in alerts}
+
+    def forget(self, camera_id: str) -> bool:
+        """Free the memory of a camera; False while it has alerts that are not over."""
+        if self._state.tracks.get(camera_id):
+            return False
+        self._state.tracks.pop(camera_id, None)
+        self._state.clocks.pop(camera_id, None)
+        return True
+
     def snapshot(self) -> bytes:
         """The whole state, for `restore`."""
         return msgspec.msgpack.encode(self._state)
@@ -104,29 +156,29 @@ class AlertTracker:
         self._state.clocks[camera_id] = at
         return at
 
-    def _untold(self, track: _Track, moments: Iterable[Moment]) -> Iterable[tuple[Moment, float]]:
+    def _untold(
+        self, track: _Track, moments: Iterable[Moment], hold: float
+    ) -> Iterable[tuple[Moment, float]]:
         """Moments in the order of time, without those that closed alerts have told.
 
         The second value is where news begin: a moment that outlasts a closed alert by more than
         the holding time tells of something after it, but must not repeat what came before.
         """
         for moment in sorted(moments, key=lambda moment: (moment.start, moment.end)):
-            near = [old for old in track.closed if self._touches(old, moment)]
-            told_until = max((old.end for old in near), default=float("-inf"))
-            if near and moment.end <= told_until + self._settings.hold_seconds:
+            near = [
+                old
+                for old in track.closed
+                if moment.start <= old.end + hold and moment.end >= old.start - hold
+            ]
+            told_until = max((old.end for old in near), default=-inf)
+            if near and moment.end <= told_until + hold:
                 self.dropped["repeated"] += 1
                 continue
             yield moment, told_until
 
-    def _touches(self, old: _Closed, moment: Moment) -> bool:
-        hold = self._settings.hold_seconds
-        return moment.start <= old.end + hold and moment.end >= old.start - hold
-
-    def _nearest(self, track: _Track, moment: Moment) -> TrackedAlert | None:
+    def _nearest(self, track: _Track, moment: Moment, hold: float) -> TrackedAlert | None:
         near = min(track.live, key=lambda alert: alert.gap(moment), default=None)
-        if near is None or near.gap(moment) > self._settings.hold_seconds:
-            return None
-        return near
+        return None if near is None or near.gap(moment) > hold else near
 
     def _begin(
         self, track: _Track, query: StandingQuery, moment: Moment, not_before: float
@@ -160,24 +212,27 @@ class AlertTracker:
     def _tell(self, track: _Track, at: float) -> list[Alert]:
         settings, events = self._settings, []
         for alert in track.live:
-            start, end = alert.extent
-            if alert.revision == 0 and end - start >= settings.for_seconds:
+            if alert.revision == 0 and alert.lasts(settings):
                 events.append(self._event(alert, "opened", at))
             elif alert.revision > 0 and alert.changed(settings):
                 events.append(self._event(alert, "updated", at))
         return events
 
     def _close_due(self, track: _Track, at: float) -> list[Alert]:
-        wait = self._settings.hold_seconds + self._settings.settle_seconds
-        due = [alert for alert in track.live if alert.supported_until + wait <= at]
+        settings = self._settings
+        due = [
+            alert
+            for alert in track.live
+            if alert.supported_until + alert.hold_seconds(settings) + settings.settle_seconds <= at
+        ]
         return self._close(track, due, at) if due else []
 
     def _close(self, track: _Track, due: list[TrackedAlert], at: float) -> list[Alert]:
         events = []
         for alert in due:
             track.live.remove(alert)
-            start, end = alert.extent
-            track.closed.append(_Closed(start, end, alert.session, alert.first_clip))
+            hold = alert.hold_seconds(self._settings)
+            track.closed.append(_Closed(*alert.extent, alert.session, alert.first_clip, hold))
             if alert.revision > 0:
                 events.append(self._event(alert, "closed", at))
             else:
@@ -185,11 +240,13 @@ class AlertTracker:
         return events
 
     def _event(self, alert: TrackedAlert, state: AlertState, at: float) -> Alert:
-        context = self._settings.saliency_context_seconds
-        return alert.tell(state, at, self._bundle, context)
+        event = alert.tell(state, at, self._bundle, self._settings.saliency_context_seconds)
+        if self._snapshots is not None:
+            left = b"" if state == "closed" else msgspec.msgpack.encode(alert)
+            self._snapshots[event.event_id] = left
+        return event
 
     def _forget_closed(self, track: _Track, at: float) -> None:
         """Drop closed alerts that no window shows any more."""
-        settings = self._settings
-        horizon = at - settings.window_seconds - 2 * settings.hold_seconds
-        track.closed = [old for old in track.closed if old.end >= horizon]
+        seen = at - self._settings.window_seconds
+        track.closed = [old for old in track.closed if old.end >= seen - 2 * old.hold_seconds]

@@ -41,6 +41,11 @@ class WindowBuffer:
         self._sessions: dict[str, _SessionRows] = {}
         self.ignored: Counter[str] = Counter()
 
+    @property
+    def space_id(self) -> str:
+        """The embedding space whose vectors fit."""
+        return self._space_id
+
     def check(self, embedding: ClipEmbedding) -> None:
         """Raise ForeignSpaceError unless the vector is of this buffer's space."""
         if embedding.space_id != self._space_id or embedding.vector.shape != (self._dims,):

@@ -28,7 +28,8 @@ PROTOCOLS = {
 }
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
-_USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]*(?:@[^/\s@'\"]*)*@")
+# "udp://@:1234" has none; a quote may be part of a password, or end what it quotes
+_USER_INFO = re.compile(r"(?<=://)(?:[^/\s'\"]|['\"](?=\S))+@")
 _SECRET_PARAMETER = re.compile(
     r"(?i)([?&;](?:[a-z_.-]*(?:pass(?:word|wd|phrase)?|pwd|token|secret|key|auth|sig(?:nature)?))=)"
     r"[^&\s;'\"]+"
@@ -106,6 +107,8 @@ def open_options(address: Address, options: ReadOptions) -> dict[str, str]:
         case "http" | "https":
             # HLS: begin with the newest segment, not the third last, which lags and comes at once.
             chosen |= {"rw_timeout": microseconds, "live_start_index": "-1"}
+            if not options.follow_redirects:
+                chosen["max_redirects"] = "0"
         case "rtmp" | "rtmps":
             chosen["rw_timeout"] = microseconds
         case "udp":

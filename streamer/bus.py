@@ -33,7 +33,7 @@ class Topic:
 
 
 CLIPS = Topic("watchword.clips.v1", capacity=16, needs_reader=True)
-EMBEDDINGS = Topic("watchword.embeddings.v1", capacity=512, kept=150, needs_reader=True)
+EMBEDDINGS = Topic("watchword.embeddings.v1", capacity=64, kept=150, needs_reader=True)
 CAMERAS = Topic("watchword.cameras.v1", compacted=True)
 QUERIES = Topic("watchword.queries.v1", compacted=True)
 SILENCES = Topic("watchword.silences.v1", compacted=True)

@@ -1,28 +1,30 @@
 """One camera over its life: connect, cut, publish; back off and connect again."""
 
 import logging
-import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Protocol
+
+import msgspec
 
 from streamer.back_off import BackOff
 from streamer.bus import CLIPS, HEALTH, Bus, Message, WhenFull
 from streamer.clip import Clip
 from streamer.config import CameraSettings, ReadOptions
 from streamer.cut import ClipCutter, Outcome
-from streamer.errors import BusFullError, Reason, SourceError
+from streamer.errors import BusFullError, SourceAddressError, SourceError, SourceLostError
 from streamer.frame import Frame
 from streamer.health import CameraHealth, State, pack_health
 from streamer.metrics import StreamerMetrics
+from streamer.pace import play_as_live
 from streamer.record import pack_clip
 from streamer.source_facts import ReadTally
 
 _STOP_CHECK_SECONDS = 0.5  # how long a full bus may keep a stopping camera
 _METRIC_SECONDS = 1.0
+_SHORTEST_TURN_SECONDS = 0.2  # of a looped file
 
 _log = logging.getLogger(__name__)
 
@@ -37,11 +39,11 @@ class ReadFrames(Protocol):
 
 
 class Camera:
-    """Publishes the clips of one camera until it ends or is stopped.
+    """Publishes the clips of one camera until it ends or is stopped; may be run again.
 
-    A live camera is tried again for ever; a file ends, and one that cannot be read raises. A
-    looped file plays at its own speed for ever. A file's clips wait for room on the bus, a live
-    camera's oldest ones make room.
+    A live camera is tried again for ever, and its oldest clips make room on a full bus. A file
+    ends. At the fastest pace its clips wait for room and one that cannot be read raises; as live
+    it is a live camera that ends, or begins again when it is looped.
     """
 
     def __init__(
@@ -55,59 +57,70 @@ class Camera:
         self.outcomes: Counter[Outcome] = Counter()
         self.dropped = 0  # clips that made room for newer ones
         self.newest_pts = 0.0  # seconds into the source: how far it has been read
-        self._settings = settings
-        self._options = settings.options
         self._camera_id = settings.options.camera_id
         self._bus = bus
         self._metrics = metrics
-        self._read_frames = read_frames
-        self._back_off = BackOff(settings.back_off)
         self._cutter = ClipCutter(settings.options.clip_format, self.outcomes)
         self._told: Counter[str] = Counter()  # what the metrics already know
         self._told_at = 0.0
-        self._live_since = math.inf  # monotonic; of the newest connection that gave a picture
-        self._finite = False
-        self._shown = False  # whether the newest connection gave a picture
+        self._said: CameraHealth | None = None
+        self.change(settings, read_frames)
 
     @property
     def camera_id(self) -> str:
         """The camera's name."""
         return self._camera_id
 
+    def change(self, settings: CameraSettings, read_frames: ReadFrames | None = None) -> None:
+        """Read from elsewhere at the next `run`; sessions stay in order and counts go on.
+
+        Never while it runs, and never to another camera's id or clip format.
+        """
+        self._settings = settings
+        self._read_frames = read_frames
+        self._back_off = BackOff(settings.back_off)
+        self._shown_at: float | None = None  # monotonic; of the newest connection's first picture
+        self._is_file = False
+
     def run(self, stop: threading.Event) -> None:
         """Blocks until the source ends (files) or `stop` is set.
 
         Raises:
-            SourceError: a file cannot be read; of a live camera it is counted and tried again.
+            SourceError: a file at the fastest pace cannot be read; otherwise it is counted, said
+                on the health topic and tried again.
             BusClosedError: the bus was closed.
         """
         try:
+            self._say("connecting")
             while not stop.is_set():
-                self._say("connecting")
-                reason, message = self._watch_once(stop)
-                if stop.is_set() or self._finite:
+                fault = self._watch_once(stop)
+                if stop.is_set() or (self._is_file and not fault and not self._settings.loop):
                     break
-                if not (self._settings.loop and self._shown and reason == "eof"):
-                    self._stay_offline(reason, message, stop)
+                if self._is_file and not fault:
+                    self._turn(stop)
+                else:
+                    self._stay_away(fault or SourceLostError("The source ended."), stop)
             self._say("ended")
         except SourceError as error:
-            self._say("failed", error.reason, str(error))
-            raise
-        finally:
             self._metrics.up.labels(self._camera_id).set(0)
+            self._say("failed", error)
+            raise
+        # Neither up nor down: nobody is to be called because a film is over
+        self._metrics.up.remove_by_labels({"camera": self._camera_id})
 
-    def _watch_once(self, stop: threading.Event) -> tuple[Reason, str]:
-        """One connection; why it ended. Raises SourceError only for what will not come back."""
+    def _watch_once(self, stop: threading.Event) -> SourceError | None:
+        """One connection, and why it broke off; None at its end. Raises what is final."""
         try:
             for clip in self._read_clips(stop):
                 self._publish(clip, stop)
         except SourceError as error:
-            if self._finite or _is_local(self._settings.source):
+            is_local = self._is_file or _is_local(self._settings.source)
+            if is_local and not self._settings.plays_as_live:
                 raise
-            return error.reason, str(error)
+            return error.with_traceback(None)  # it would keep pictures alive
         finally:
             self._tell_metrics(force=True)
-        return "eof", "The source ended."
+        return None
 
     def _read_clips(self, stop: threading.Event) -> Iterator[Clip]:
         """Clips of one connection, the last and partial one too, however it ends."""
@@ -126,24 +139,21 @@ class Camera:
             raise fault
 
     def _connect(self, stop: threading.Event) -> Iterator[Frame]:
-        options = self._options
-        self._shown = False
-        if self._settings.loop:
-            options = replace(options, start=time.time())
-        frames = self._reader()(self._settings.source, options, self.tally)
-        if self._settings.loop:
-            frames = _at_its_own_speed(frames, stop)
-        for count, frame in enumerate(frames):
-            if count == 0:
-                self._begin(frame)
-            yield frame
+        settings = self._settings
+        self._shown_at, self._is_file = None, False
+        frames = self._reader()(settings.source, settings.options, self.tally)
+        frames = self._greet(frames)
+        return play_as_live(frames, stop) if settings.plays_as_live else frames
 
-    def _begin(self, first: Frame) -> None:
-        self._finite = first.clock_source == "file" and not self._settings.loop
-        self._shown = True
-        self._live_since = time.monotonic()
-        self._metrics.up.labels(self._camera_id).set(1)
-        self._say("live")
+    def _greet(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The frames; with the first the camera is live."""
+        for frame in frames:
+            if self._shown_at is None:
+                self._shown_at = time.monotonic()
+                self._is_file = frame.clock_source == "file"
+                self._metrics.up.labels(self._camera_id).set(1)
+                self._say("live")
+            yield frame
 
     def _reader(self) -> ReadFrames:
         if self._read_frames is not None:
@@ -152,20 +162,30 @@ class Camera:
 
         return read_frames
 
-    def _stay_offline(self, reason: Reason, message: str, stop: threading.Event) -> None:
+    def _turn(self, stop: threading.Event) -> None:
+        """Between two turns of a looped file; one of a single picture would spin."""
+        assert self._shown_at is not None
+        stop.wait(max(0.0, self._shown_at + _SHORTEST_TURN_SECONDS - time.monotonic()))
+
+    def _stay_away(self, fault: SourceError, stop: threading.Event) -> None:
         self._metrics.up.labels(self._camera_id).set(0)
-        self._metrics.reconnects.labels(self._camera_id, reason).inc()
+        self._metrics.reconnects.labels(self._camera_id, fault.reason).inc()
+        longest = self._settings.back_off.longest_seconds
         # A camera that gives one picture and dies again must not be hammered.
-        if time.monotonic() - self._live_since > self._settings.back_off.longest_seconds:
+        if self._shown_at is not None and time.monotonic() - self._shown_at > longest:
             self._back_off.reset()
         seconds = self._back_off.next_seconds()
-        _log.warning("camera %s: %s Again in %.1f s.", self._camera_id, message, seconds)
-        self._say("offline", reason, message)
-        stop.wait(seconds)
+        _log.warning("camera %s: %s Again in %.1f s.", self._camera_id, fault, seconds)
+        # Somebody has to look at an address or a file; a camera comes back by itself.
+        lasting = isinstance(fault, SourceAddressError) or _is_local(self._settings.source)
+        self._say("failed" if lasting else "offline", fault)
+        if not stop.wait(seconds) and not lasting:
+            self._say("connecting")
 
     def _publish(self, clip: Clip, stop: threading.Event) -> None:
         message = Message(CLIPS.name, self._camera_id, pack_clip(clip))
-        when_full: WhenFull = "block" if self._finite else "drop_oldest"
+        waits = self._is_file and not self._settings.plays_as_live
+        when_full: WhenFull = "block" if waits else "drop_oldest"
         while not stop.is_set():
             try:
                 dropped = self._bus.publish(message, when_full, _STOP_CHECK_SECONDS)
@@ -174,8 +194,12 @@ class Camera:
             self.dropped += dropped
             return
 
-    def _say(self, state: State, reason: Reason | None = None, message: str = "") -> None:
+    def _say(self, state: State, fault: SourceError | None = None) -> None:
+        reason, message = (fault.reason, str(fault)) if fault else (None, "")
         health = CameraHealth(self._camera_id, state, time.time(), reason, message)
+        if self._said and msgspec.structs.replace(self._said, since=health.since) == health:
+            return  # every turn of a looped file is live again
+        self._said = health
         self._bus.publish(Message(HEALTH.name, self._camera_id, pack_health(health)))
 
     def _tell_metrics(self, newest: float | None = None, force: bool = False) -> None:
@@ -198,13 +222,6 @@ class Camera:
         """How much a count grew since it was last asked for."""
         before, self._told[name] = self._told[name], count
         return count - before
-
-
-def _at_its_own_speed(frames: Iterable[Frame], stop: threading.Event) -> Iterator[Frame]:
-    for frame in frames:
-        if stop.wait(max(0.0, frame.at - time.time())):
-            return
-        yield frame
 
 
 def _is_local(source: str) -> bool:

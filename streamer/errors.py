@@ -3,6 +3,7 @@
 StreamerError
 ├── SourceError                 a camera could not be read; `reason` labels the reconnect metric
 │   ├── SourceAddressError      the address itself is wrong (unknown scheme, empty glob)
+│   │   └── AddressRefusedError it leads where this server may not connect
 │   ├── SourceMissingError      no such file, device or page
 │   ├── SourceFolderError       a folder where a video was expected
 │   ├── NotAVideoError          the bytes are not a video
@@ -20,7 +21,13 @@ StreamerError
 │   ├── BusFullError            no room in the time given
 │   ├── UnknownTopicError       a topic that was never declared
 │   └── NotAssignedError        a partition of somebody else
-└── RecordError                 bytes on a topic that are no valid record
+├── RecordError                 bytes on a topic that are no valid record
+└── EntityError                 something registered: a camera, a query, a subscription, a silence
+    ├── EntityNotFoundError     there is none of that id
+    ├── EntityExistsError       the id is taken
+    ├── EntityChangedError      somebody changed it since it was read
+    ├── EntityReadOnlyError     it stands in the configuration file
+    └── EntityInvalidError      a field that cannot be meant; names the field and the value
 """
 
 from typing import ClassVar, Literal
@@ -42,6 +49,10 @@ class SourceError(StreamerError):
 
 class SourceAddressError(SourceError):
     """The address cannot be a source."""
+
+
+class AddressRefusedError(SourceAddressError):
+    """The address leads where this server may not connect (metadata, link-local, private)."""
 
 
 class SourceMissingError(SourceError):
@@ -132,3 +143,27 @@ class NotAssignedError(BusError):
 
 class RecordError(StreamerError):
     """The bytes are no valid record."""
+
+
+class EntityError(StreamerError):
+    """Something registered cannot be had, or not changed as asked."""
+
+
+class EntityNotFoundError(EntityError):
+    """There is none of that id."""
+
+
+class EntityExistsError(EntityError):
+    """The id is taken."""
+
+
+class EntityChangedError(EntityError):
+    """Somebody changed it since it was read."""
+
+
+class EntityReadOnlyError(EntityError):
+    """It stands in the configuration file, which alone may change it."""
+
+
+class EntityInvalidError(EntityError):
+    """A field that cannot be meant."""

@@ -9,7 +9,7 @@ class StreamerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.up = Gauge(
             "watchword_stream_up",
-            "Whether pictures of the camera arrive (1) or not (0).",
+            "Whether pictures of the camera arrive (1) or not (0); none if it is paused or over.",
             ["camera"],
             registry=registry,
         )
@@ -37,3 +37,13 @@ class StreamerMetrics:
             ["camera"],
             registry=registry,
         )
+        self.records_refused = Counter(
+            "watchword_camera_records_refused_total",
+            "Records of cameras that could not be read; what the camera was before goes on.",
+            registry=registry,
+        )
+
+    def forget(self, camera_id: str) -> None:
+        """Remove every series of a camera that is no more."""
+        for metric in (self.up, self.reconnects, self.last_frame, self.clips, self.decode_errors):
+            metric.remove_by_labels({"camera": camera_id})

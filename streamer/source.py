@@ -4,7 +4,7 @@ Everything FFmpeg can raise is translated here into `streamer.errors`.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -89,6 +89,25 @@ def read_frames(
             yield frame
         if start is not None and at is not None:
             start = at + _FILE_GAP_SECONDS
+
+
+def decodable(codecs: Iterable[str]) -> frozenset[str]:
+    """Those of FFmpeg's decoders, by their names, that are here."""
+    found = set()
+    for name in codecs:
+        with suppress(ValueError):  # UnknownCodecError
+            found.add(av.codec.Codec(name, "r").name)
+    return frozenset(found)
+
+
+def speakable(schemes: Iterable[str]) -> frozenset[str]:
+    """Those of the schemes that this FFmpeg speaks; nothing is connected to."""
+    return frozenset(scheme for scheme in schemes if _is_spoken(scheme))
+
+
+def ffmpeg_version() -> str:
+    """The version of the FFmpeg that PyAV brought, as far as it is told."""
+    return str(getattr(av, "ffmpeg_version_info", "")) or "unknown"
 
 
 def _probe_one(address: Address, options: ReadOptions) -> SourceFacts:
@@ -245,6 +264,17 @@ def _decode(
             newest = time.monotonic()  # after the reader is done: its delay is no stall
         if reading.live and time.monotonic() - newest > reading.options.read_timeout_seconds:
             raise explain_undecodable(reading.address)
+
+
+def _is_spoken(scheme: str) -> bool:
+    try:
+        # Refused for not being on the list, if it is known at all
+        av.open(f"{scheme}://127.0.0.1:9/", options={"protocol_whitelist": "none"}).close()
+    except av.error.ProtocolNotFoundError:
+        return False
+    except (av.error.FFmpegError, OSError, ValueError):
+        return True
+    return True
 
 
 def _is_live(address: Address, container: InputContainer) -> bool:

@@ -1,4 +1,4 @@
-"""The streamer part: all cameras of a process, a thread each."""
+"""Cameras that are known from the start and read to their end (`watch`): a thread each."""
 
 import threading
 from collections.abc import Sequence

@@ -6,11 +6,37 @@ from typing import Annotated
 import typer
 
 from deploy import __version__
-from deploy.cli import bench, bundles, evaluate, train, watch
+from deploy.cli import (
+    alerts,
+    bench,
+    bundles,
+    camera,
+    doctor,
+    evaluate,
+    query,
+    serve,
+    silence,
+    subscription,
+    train,
+    watch,
+)
 from deploy.cli.errors import sentences
 
 # Each module adds its own commands; only what works is listed here.
-MODULES = (watch, bundles, bench, train, evaluate)
+MODULES = (
+    watch,
+    serve,
+    query,
+    camera,
+    alerts,
+    subscription,
+    silence,
+    bundles,
+    doctor,
+    bench,
+    train,
+    evaluate,
+)
 
 
 def build_app() -> typer.Typer:
@@ -19,7 +45,7 @@ def build_app() -> typer.Typer:
         name="watchword",
         help="Standing text queries over video: one alert per event, with its start and end.",
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=True,
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)

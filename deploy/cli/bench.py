@@ -11,18 +11,23 @@ import msgspec
 import typer
 
 from deploy.bench.decode import bench_decode
+from deploy.bench.fan_out import FanOutOptions, bench_fan_out
 from deploy.bench.figure import Figure, figure_table
+from deploy.bench.live import LiveOptions, bench_capacity, bench_live
 from deploy.bench.machine import describe_machine
 from deploy.bench.pipeline import bench_pipeline
 from deploy.bench.runtimes import bench_runtimes
 from deploy.bench.scene import SceneOptions, write_scene
 from deploy.cli.output import plain_console
 from deploy.errors import BenchError
+from deploy.sample_clip import sample_clip
 from encoder.bundle import DEFAULT_BUNDLE, load_bundle
 from streamer.clip import ClipFormat
 from streamer.config import ReadOptions
 
 SCENE = SceneOptions()
+FAN_OUT = FanOutOptions()
+LIVE = LiveOptions()
 
 SourceOption = Annotated[
     Path | None,
@@ -43,7 +48,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     bench = typer.Typer(no_args_is_help=True, help="Measure this machine.")
-    for command in (decode, ground, pipeline):
+    for command in (decode, ground, pipeline, live, capacity, fan_out):
         bench.command()(command)
     app.add_typer(bench, name="bench")
 
@@ -82,6 +87,61 @@ def pipeline(
         yield from bench_runtimes(load_bundle(bundle))
 
     _tell(figures(), as_json=as_json)
+
+
+QueriesOption = Annotated[
+    int, typer.Option("--queries", min=1, max=20, help="How many standing queries.")
+]
+
+
+def live(
+    cameras: Annotated[int, typer.Option("--cameras", min=1, help="Live cameras.")] = LIVE.cameras,
+    queries: QueriesOption = LIVE.queries,
+    subscribers: Annotated[
+        int, typer.Option("--subscribers", min=1, help="Webhooks that are told of every alert.")
+    ] = LIVE.subscribers,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=60.0, help="For how long.")
+    ] = LIVE.seconds,
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    as_json: JsonOption = False,
+) -> None:
+    """Run `serve` on live cameras (640x360, 25 fps): loss, alert latency, memory, processor."""
+    plain_console(stderr=True).print(describe_machine())
+    options = LiveOptions(cameras, queries, subscribers, seconds, bundle)
+    _tell(bench_live(options, sample_clip()), as_json=as_json)
+
+
+def capacity(
+    queries: QueriesOption = LIVE.queries,
+    step_seconds: Annotated[
+        float, typer.Option("--step-seconds", min=20.0, help="From one camera to the next.")
+    ] = 60.0,
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    as_json: JsonOption = False,
+) -> None:
+    """Add live cameras one by one until `serve` drops clips: how many this machine carries."""
+    plain_console(stderr=True).print(describe_machine())
+    options = LiveOptions(queries=queries, bundle=bundle)
+    _tell(bench_capacity(options, sample_clip(), step_seconds), as_json=as_json)
+
+
+def fan_out(
+    followers: Annotated[
+        int, typer.Option("--followers", min=1, help="How many follow the alert stream.")
+    ] = FAN_OUT.followers,
+    rate: Annotated[float, typer.Option("--rate", min=0.1, help="Alerts a second.")] = FAN_OUT.rate,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=1.0, help="For how long.")
+    ] = FAN_OUT.seconds,
+    burst: Annotated[
+        int, typer.Option("--burst", min=0, max=256, help="Alerts then written at once.")
+    ] = FAN_OUT.burst,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell alerts to many followers of the stream: delay, processor time and memory."""
+    plain_console(stderr=True).print(describe_machine())
+    _tell(bench_fan_out(FanOutOptions(followers, rate, seconds, burst)), as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,19 @@ from contextlib import contextmanager
 
 import typer
 
-from deploy.errors import DeployError, UsageError
+from deploy.errors import (
+    ApiInputError,
+    DeployError,
+    KeyFileError,
+    PortError,
+    StoreAccessError,
+    StoreForeignError,
+    StoreInUseError,
+    StoreKeyError,
+    StoreNewerError,
+    StoreUrlError,
+    UsageError,
+)
 from encoder.errors import BundleError, EncoderError, RuntimeMissingError, TextError
 from grounding.errors import GroundingError, QueryTextError, SensitivityError, SettingsError
 from streamer.errors import (
@@ -31,8 +43,17 @@ WRONG_USAGE = 2
 # What was typed, installed or configured; everything else that is expected is a fault at run time
 _USAGE_ERRORS = (
     UsageError,
+    ApiInputError,
     BundleError,
+    KeyFileError,
+    PortError,
     RuntimeMissingError,
+    StoreAccessError,
+    StoreForeignError,
+    StoreInUseError,
+    StoreKeyError,
+    StoreNewerError,
+    StoreUrlError,
     TextError,
     QueryTextError,
     SensitivityError,

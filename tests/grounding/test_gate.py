@@ -82,6 +82,51 @@ def test_without_queries_or_windows_nothing_passes() -> None:
     assert made.clip_vectors(np.zeros((0, SPACE.dims), np.float32)).shape == (0, GATE_DIMS)
 
 
+class Counted(QueryGraph):
+    """Says how many texts were in each run."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+    def run(self, inputs):
+        self.rows.append(len(inputs["text"]))
+        return super().run(inputs)
+
+
+def test_of_many_queries_only_those_that_changed_are_made_anew() -> None:
+    graph = Counted()
+    made = Gate(ClipGraph(), graph, SETTINGS)
+    queries = [query(f"q{number}", number % 4) for number in range(150)]
+    made.watch(queries)
+    assert graph.rows == [64, 64, 22]
+    queries[7] = query("q7", 3, version=2)
+    del queries[100]
+    made.watch([*reversed(queries), query("new", 1)])
+    assert graph.rows == [64, 64, 22, 2]
+    fresh = gate()
+    fresh.watch([*reversed(queries), query("new", 1)])
+    clips = made.clip_vectors(np.stack([vector({axis: 0.9}) for axis in range(4)]))
+    np.testing.assert_array_equal(made.local_saliency(clips), fresh.local_saliency(clips))
+    window = windows(made, ".")[0]
+    np.testing.assert_array_equal(made.audited(window, 3), fresh.audited(window, 3))
+
+
+def test_new_features_of_a_known_version_count() -> None:
+    made = gate()
+    made.watch([query("q0", 1), query("q1", 1)])
+    passed = made.salient(windows(made, "#", axis=1))
+    assert passed.tolist() == [[True, True]]
+
+
+def test_two_versions_of_a_query_stand_side_by_side() -> None:
+    made = gate()
+    both = [query("q0", 0), query("q0", 1, version=2)]
+    made.watch(both)
+    made.watch(both[1:])
+    assert made.salient(windows(made, "#", axis=1)).tolist() == [[True]]
+    assert made.salient(windows(made, "#", axis=0)).tolist() == [[False]]
+
+
 def test_the_audit_takes_about_one_pair_in_so_many_and_always_the_same() -> None:
     made = gate()
     made.watch([query(f"q{number}") for number in range(50)])

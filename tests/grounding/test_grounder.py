@@ -11,8 +11,10 @@ from encoder.embedding import ClipEmbedding
 from encoder.errors import ForeignSpaceError
 from grounding.alert import Alert
 from grounding.config import AlertSettings
+from grounding.coverage import Coverage
 from grounding.grounder import Grounder
 from grounding.query import StandingQuery
+from grounding.schedule import Hours, Schedule
 from tests.grounding.worlds import (
     SESSION,
     SETTINGS,
@@ -161,6 +163,78 @@ def test_a_live_camera_closes_on_silence_and_a_file_does_not() -> None:
     assert live.tick(T0 + 8 + 25) == []  # within grace, merging and settling
     assert told(live.tick(T0 + 8 + 26)) == [("q0", "closed", 4, 8)]
     assert file.tick(T0 + 1000) == []
+
+
+def test_time_goes_on_only_for_cameras_that_are_silent() -> None:
+    made = grounder([query()])
+    for camera in ("yard", "gate"):
+        made.evaluate(scene("..##", clock_source="arrival", camera_id=camera))
+    closed = made.tick(T0 + 1000, silent=["gate", "unknown"])
+    assert [(alert.camera_id, alert.state) for alert in closed] == [("gate", "closed")]
+    assert [alert.camera_id for alert in made.tick(T0 + 1000)] == ["yard"]
+
+
+def test_a_restored_camera_is_live() -> None:
+    first, again = grounder([query()]), grounder()
+    (opened, *_) = first.evaluate(scene("..##"))
+    assert again.restore(first.tracker.open_alerts("yard")) == {"yard"}
+    (closed,) = again.tick(T0 + 1000)
+    assert (closed.alert_id, closed.state) == (opened.alert_id, "closed")
+
+
+def test_a_live_camera_that_is_gone_is_forgotten() -> None:
+    made = grounder([query()])
+    made.evaluate(scene("..##", clock_source="arrival"))
+    made.evaluate(scene("....", camera_id="film"))
+    assert not made.forget("yard")  # its alert is not over
+    made.tick(T0 + 1000)
+    made.tick(T0 + 2000)
+    assert made.forget("yard")
+    assert not made.forget("yard")
+    assert not made.forget("film")  # a file is not watched by the clock on the wall
+    assert made.tick(T0 + 3000) == []
+    assert made.evaluate(scene("..##"))  # it may come back
+
+
+def test_a_version_holds_from_the_first_window_that_ends_when_it_is_effective() -> None:
+    # clips end at 2, 4, 6, 8 ...; the second version is effective at 8
+    made = grounder([query(until=T0 + 8), query(axis=1, version=2, effective_at=T0 + 8)])
+    made.evaluate(scene("......"))
+    assert made.counts.scope == 6  # never both
+    early = grounder([query(until=T0 + 8), query(axis=1, version=2, effective_at=T0 + 8)])
+    events = early.evaluate(scene("..#.......")) + early.finish()
+    assert {alert.query_version for alert in events} == {1}
+    late = grounder([query(until=T0 + 8), query(axis=1, version=2, effective_at=T0 + 8)])
+    assert late.evaluate(scene("......#...")) == []
+    events = late.evaluate(scene("..........#....", axis=1)[10:])
+    assert {alert.query_version for alert in events} == {2}
+
+
+def test_an_alert_goes_on_over_a_change_of_version_and_keeps_the_one_that_opened_it() -> None:
+    made = grounder([query(until=T0 + 8), query(version=2, effective_at=T0 + 8)])
+    events = made.evaluate(scene("..####....")) + made.finish()
+    assert {alert.alert_id for alert in events} == {events[0].alert_id}
+    assert {alert.query_version for alert in events} == {1}
+    assert told(events)[-1] == ("q0", "closed", 4, 12)
+
+
+def test_outside_its_hours_a_query_rests() -> None:
+    # T0 is 22:13:20 UTC; clip 20 is the first to end at 22:14
+    night = Schedule(hours=(Hours(begin="22:14", end="23:00"),))
+    made = grounder([query(schedule=night)])
+    assert made.evaluate(scene("..##" + "." * 14)) == []
+    assert made.counts.scope == 0
+    made.evaluate(scene("." * 26)[18:])
+    assert made.counts.scope == 7  # windows 19 to 25
+
+
+def test_coverage_counts_missing_clips_as_due() -> None:
+    coverage = Coverage(lambda: T0)
+    made = grounder([query()], coverage=coverage)
+    made.evaluate(scene("..   .. .."))
+    assert coverage.ratio("yard") == 0.6
+    made.tick(T0)
+    assert sample("watchword_query_coverage_ratio", camera="yard") == 0.6
 
 
 def test_without_queries_clips_are_still_taken_in() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -332,6 +333,132 @@ def test_a_snapshot_goes_on_where_it_was() -> None:
 def test_a_torn_snapshot_is_an_error() -> None:
     with pytest.raises(msgspec.DecodeError):
         tracker().restore(tracker().snapshot()[:-1])
+
+
+def ask(tracker: AlertTracker, seen: float, *spans: tuple[float, float], **asked: object):
+    """As `update`, for a query that asks for more than the settings do."""
+    moments = [moment(start, end, seen) for start, end in spans]
+    return tracker.update(query("q0", **asked), "yard", T0 + seen, moments)
+
+
+def test_a_query_may_ask_events_to_last_longer() -> None:
+    made = tracker(for_seconds=2)
+    assert ask(made, 14, (10, 14), for_seconds=6) == []
+    (opened,) = ask(made, 16, (10, 16), for_seconds=6)
+    assert opened.state == "opened"
+    assert update(tracker(for_seconds=6), 14, (10, 14)) == []  # nor less than the settings
+
+
+def test_a_query_may_ask_for_longer_holding() -> None:
+    made = tracker()
+    ask(made, 14, (10, 14), keep_firing_for_seconds=60)
+    assert made.advance("yard", T0 + 14 + 60) == []
+    assert told(ask(made, 76, (73, 76), keep_firing_for_seconds=60)) == [("q0", "updated", 10, 76)]
+    (closed,) = made.advance("yard", T0 + 76 + 60 + SETTLE)
+    assert closed.state == "closed"
+    assert ask(made, 180, (70, 76), keep_firing_for_seconds=60) == []  # still known as told
+
+
+def test_what_a_query_asks_for_may_change_while_its_alert_lives() -> None:
+    made = tracker()
+    ask(made, 14, (10, 14), keep_firing_for_seconds=600)
+    ask(made, 16, keep_firing_for_seconds=0)
+    assert [alert.state for alert in made.advance("yard", T0 + 40)] == ["closed"]
+
+
+def test_an_alert_goes_on_after_a_restart_under_its_id_and_revision() -> None:
+    # session 1 ....###|  restart  |###....
+    first = AlertTracker(AlertSettings(), "fake-bundle", keep_snapshots=True)
+    opened, updated = (*update(first, 12, (10, 12)), *update(first, 14, (10, 14)))
+    states = first.take_snapshots()
+    assert set(states) == {opened.event_id, updated.event_id}
+    again = tracker()
+    assert again.restore_alerts([states[updated.event_id]]) == {"yard"}
+    assert again.active("yard") == {"q0"}
+    assert again.clock("yard") == T0 + 14
+    (after,) = update(again, 22, (19, 22), session=SESSION + 18_000)
+    assert (after.alert_id, after.revision, after.state) == (opened.alert_id, 3, "updated")
+    assert (after.start - T0, after.end - T0, after.session) == (10, 22, SESSION)
+
+
+def test_a_restored_alert_closes_on_silence_by_what_its_query_asked_for() -> None:
+    first = AlertTracker(AlertSettings(), "fake-bundle", keep_snapshots=True)
+    (opened,) = ask(first, 12, (10, 12), keep_firing_for_seconds=60)
+    again = tracker()
+    again.restore_alerts([first.take_snapshots()[opened.event_id]])
+    assert again.advance("yard", T0 + 12 + 60) == []
+    (closed,) = again.advance("yard", T0 + 12 + 60 + SETTLE)
+    assert (closed.alert_id, closed.revision, closed.state) == (opened.alert_id, 2, "closed")
+
+
+def test_each_event_has_the_state_right_after_it() -> None:
+    made = AlertTracker(AlertSettings(), "fake-bundle", keep_snapshots=True)
+    events = update(made, 100, (10, 12), (40, 42))  # both old: opened and closed at once
+    assert [alert.state for alert in events] == ["opened", "opened", "closed", "closed"]
+    states = made.take_snapshots()
+    assert [bool(states[alert.event_id]) for alert in events] == [True, True, False, False]
+    again = tracker()
+    again.restore_alerts([states[events[0].event_id]])
+    assert again.advance("yard", T0 + 100) == [events[2]]
+    assert made.take_snapshots() == {}
+    assert tracker().take_snapshots() == {}
+
+
+def test_restoring_twice_is_restoring_once() -> None:
+    first = tracker()
+    update(first, 12, (10, 12))
+    again = tracker()
+    again.restore_alerts(first.open_alerts("yard"))
+    again.restore_alerts(first.open_alerts("yard"))
+    assert again.open_alerts("yard") == first.open_alerts("yard")
+    assert len(again.finish()) == 1
+
+
+def test_candidates_are_not_open_alerts() -> None:
+    made = tracker(for_seconds=6)
+    update(made, 14, (10, 14))
+    assert made.open_alerts("yard") == []
+    update(made, 16, (10, 16))
+    assert len(made.open_alerts("yard")) == 1
+
+
+def test_bytes_that_are_no_alert_restore_nothing() -> None:
+    first, again = tracker(), tracker()
+    update(first, 12, (10, 12))
+    with pytest.raises(msgspec.DecodeError):
+        again.restore_alerts([*first.open_alerts("yard"), b"nonsense"])
+    assert again.active("yard") == set()
+
+
+def test_a_camera_that_is_gone_is_forgotten_once_its_alerts_are_over() -> None:
+    made = tracker()
+    update(made, 12, (10, 12))
+    assert not made.forget("yard")
+    made.advance("yard", T0 + 40)
+    assert not made.forget("yard")  # later windows may still see what was told
+    made.advance("yard", T0 + 400)
+    assert made.forget("yard")
+    assert made.snapshot() == tracker().snapshot()
+    assert made.clock("yard") < 0
+    assert made.forget("never-seen")
+
+
+def test_a_day_long_alert_stays_small_and_keeps_its_peaks() -> None:
+    made = tracker()
+    update(made, 12, (10, 12, 0.9))
+    sizes = []
+    for seen in range(14, 6_000, 2):
+        (updated,) = update(made, seen, (max(10, seen - 150), seen, 0.8))
+        sizes.append(len(updated.saliency))
+    assert max(sizes) < 300
+    assert updated.start - T0 == 10
+    (state,) = made.open_alerts("yard")
+    assert len(state) < 10_000
+    middles = [at for at, _ in updated.saliency]
+    assert middles == sorted(middles)
+    assert middles[0] < T0 + 300  # coarse where it is old,
+    assert max(b - a for a, b in pairwise(middles)) < 300
+    assert [round(at - T0) for at in middles[-4:]] == [5_991, 5_993, 5_995, 5_997]  # but not here
 
 
 def test_nothing_is_remembered_for_ever() -> None:

@@ -14,6 +14,7 @@ from encoder.space import EmbeddingSpace
 from grounding.alert import Alert
 from grounding.calibration import Calibration
 from grounding.config import AlertSettings, GroundingConfig
+from grounding.coverage import Coverage
 from grounding.detector import MomentDetector
 from grounding.gate import Gate
 from grounding.grounder import Grounder
@@ -158,23 +159,30 @@ def calibration(**fields: object) -> Calibration:
     return Calibration(**(values | fields))  # type: ignore[arg-type]
 
 
+def parts(settings: DetectorSettings = SETTINGS, graph: DetectorGraph | None = None):
+    """A bundle's side of grounding, made of the graphs above."""
+    return GroundingParts(
+        buffer=WindowBuffer(SPACE, GATE_DIMS),
+        gate=Gate(ClipGraph(), QueryGraph(), settings),
+        detector=MomentDetector(graph or DetectorGraph(), settings, batch=8),
+        calibration=calibration(),
+        name="fake-bundle",
+    )
+
+
 def grounder(
     queries: Sequence[StandingQuery] = (),
     alerts: AlertSettings | None = None,
     window_batch: int = 8,
     audit_every: int = 0,
     settings: DetectorSettings = SETTINGS,
+    coverage: Coverage | None = None,
 ) -> Grounder:
     config = GroundingConfig(
         alerts=alerts or AlertSettings(), window_batch=window_batch, audit_every=audit_every
     )
-    parts = GroundingParts(
-        buffer=WindowBuffer(SPACE, GATE_DIMS),
-        gate=Gate(ClipGraph(), QueryGraph(), settings),
-        detector=MomentDetector(DetectorGraph(), settings, config.detector_batch),
-        calibration=calibration(),
-    )
-    made = Grounder(parts, AlertTracker(config.alerts, "fake-bundle"), config)
+    tracker = AlertTracker(config.alerts, "fake-bundle")
+    made = Grounder(parts(settings), tracker, config, coverage)
     made.watch(queries)
     return made
 

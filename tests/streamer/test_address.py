@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def test_rtsp_goes_over_tcp_and_without_sound():
     assert options["rtsp_transport"] == "tcp"
     assert options["allowed_media_types"] == "video"
     assert int(options["timeout"]) >= 2e6 * OPTIONS.open_timeout_seconds
+
+
+def test_redirects_are_followed_unless_somebody_else_does():
+    (address,) = find_addresses("http://camera/live")
+    assert "max_redirects" not in open_options(address, OPTIONS)
+    checked = replace(OPTIONS, follow_redirects=False)
+    assert open_options(address, checked)["max_redirects"] == "0"
 
 
 def test_a_glob_is_its_files_in_order(tmp_path: Path):
@@ -82,7 +90,10 @@ def test_wrong_addresses_say_what_to_do(source: str, error: type[Exception], wor
     [
         ("rtsp://admin:pa55@10.0.0.2/live", "rtsp://***@10.0.0.2/live"),
         ("rtsp://admin:p@ss@10.0.0.2/live", "rtsp://***@10.0.0.2/live"),
+        ("rtsp://admin:p'ss@10.0.0.2/live", "rtsp://***@10.0.0.2/live"),
         ("open 'http://u:p@h/x' failed", "open 'http://***@h/x' failed"),
+        ("'http://h' is not for a@b.example", "'http://h' is not for a@b.example"),
+        ("udp://@:5000", "udp://@:5000"),
         ("http://h/x?user=a&password=b&fps=5", "http://h/x?user=a&password=***&fps=5"),
         ("http://h/x?access_token=b", "http://h/x?access_token=***"),
         ("srt://h:9?passphrase=12345678", "srt://h:9?passphrase=***"),
@@ -96,7 +107,7 @@ def test_credentials_are_never_shown(text: str, shown: str):
 
 @given(
     st.text(
-        st.characters(codec="ascii", exclude_characters="/ '\"@?#", categories=["L", "N", "P"]),
+        st.characters(codec="ascii", exclude_characters="/ @?#", categories=["L", "N", "P"]),
         min_size=4,
     )
 )

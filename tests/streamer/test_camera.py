@@ -1,4 +1,4 @@
-"""Cameras without a decoder: `Script` plays what a source does, connection by connection."""
+"""One camera, without a decoder but for the last test."""
 
 import logging
 import threading
@@ -12,51 +12,29 @@ from prometheus_client import CollectorRegistry
 
 from streamer.bus import CLIPS, HEALTH, Bus, Subscription
 from streamer.camera import Camera
-from streamer.clip import Clip, ClipFormat
+from streamer.clip import Clip
 from streamer.config import BackOffSettings, CameraSettings, ReadOptions
 from streamer.errors import (
+    AddressRefusedError,
+    NotAVideoError,
     SourceAccessError,
     SourceAddressError,
     SourceLostError,
     SourceMissingError,
 )
-from streamer.frame import Frame
 from streamer.health import CameraHealth, unpack_health
 from streamer.memory_bus import MemoryBus
 from streamer.metrics import StreamerMetrics
 from streamer.record import unpack_clip
-from streamer.source_facts import ReadTally
 from streamer.worker import StreamerWorker
 from tests.streamer.media import SMALL, START, Video, frame_at, read_number, write_video
+from tests.streamer.script import FORMAT, Script, steady
 
-FORMAT = ClipFormat(frames=4, width=1, height=1)
 QUICK = BackOffSettings(first_seconds=0.001, longest_seconds=0.002)
 LIVE = CameraSettings("rtsp://u:secret@yard/live", ReadOptions("yard", FORMAT), back_off=QUICK)
 FILE = CameraSettings("film.mp4", ReadOptions("yard", FORMAT))
-
-
-class Script:
-    """A source: each connection gives the frames of the next act, then its error."""
-
-    def __init__(self, *acts: tuple[list[Frame], Exception | None]) -> None:
-        self.acts = list(acts)
-        self.options: list[ReadOptions] = []
-
-    def __call__(
-        self, source: str, options: ReadOptions, tally: ReadTally | None = None
-    ) -> Iterator[Frame]:
-        self.options.append(options)
-        frames, error = self.acts.pop(0) if self.acts else ([], SourceLostError("gone"))
-        yield from frames
-        if error:
-            raise error
-
-
-def steady(count: int, start: float = 0.0, clock: str = "arrival") -> list[Frame]:
-    return [
-        frame_at(START + start + i / 10, i, clock_source=clock, pts=start + i / 10)
-        for i in range(count)
-    ]
+NEVER = BackOffSettings(60.0, 60.0)
+AS_LIVE = replace(FILE, pace="own", back_off=QUICK)
 
 
 @pytest.fixture
@@ -102,6 +80,21 @@ def run_until(camera: Camera, done: Callable[[], bool]) -> None:
     assert done()
 
 
+class Stop(threading.Event):
+    """Notes what is waited for, waits for nothing, and is set once `is_enough`."""
+
+    def __init__(self, is_enough: Callable[[], bool]) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+        self._is_enough = is_enough
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout or 0.0)
+        if self._is_enough():
+            self.set()
+        return self.is_set()
+
+
 def sample(registry: CollectorRegistry, name: str, **labels: str) -> float:
     return registry.get_sample_value(f"watchword_{name}", {"camera": "yard", **labels}) or 0.0
 
@@ -114,7 +107,7 @@ def test_a_file_is_published_whole_and_ends(make, bus, registry):
     assert clips[0].camera_id == "yard"
     assert sample(registry, "clips_total", outcome="ok") == 2
     assert sample(registry, "clips_total", outcome="short") == 1
-    assert sample(registry, "stream_up") == 0
+    assert registry.get_sample_value("watchword_stream_up", {"camera": "yard"}) is None
 
 
 def test_a_slow_reader_loses_no_clip_of_a_file(make, bus):
@@ -212,25 +205,110 @@ def test_a_camera_stops_while_it_backs_off(make):
     run_until(make(slow, script), lambda: len(script.acts) == 1)
 
 
-def test_a_looped_file_plays_again_at_its_own_speed(make, bus):
+def test_a_looped_file_plays_again_and_again(make, bus):
     reader = bus.subscribe(CLIPS.name, "g")
-    starts: list[float] = []
-    late: list[float] = []  # seconds from a frame's time to its being asked past
-
-    def film(source: str, options: ReadOptions, tally: ReadTally | None = None) -> Iterator[Frame]:
-        assert options.start is not None
-        starts.append(options.start)
-        for i in range(5):
-            at = options.start + i / 100
-            yield frame_at(at, i, clock_source="file", pts=i / 100)
-            late.append(time.time() - at)
-
-    run_until(make(replace(FILE, loop=True), film), lambda: len(starts) > 3)
-    assert starts == sorted(starts)
-    assert min(late) > -0.005  # a frame is never shown before its time
-    sessions = [clip.session for clip in clips_of(reader)]
-    assert len(sessions) >= 3
+    script = Script(*[(steady(2, clock="file"), None)] * 3)
+    began = time.time()
+    run_until(make(replace(FILE, loop=True, back_off=NEVER), script), lambda: not script.acts)
+    clips = clips_of(reader)
+    assert len(clips) >= 2
+    assert {clip.clock_source for clip in clips} == {"arrival"}
+    sessions = [clip.session for clip in clips]
     assert sessions == sorted(set(sessions))
+    assert int(began * 1000) <= sessions[0]  # from now on, whatever the file says
+
+
+def test_the_turns_of_a_looped_file_are_not_news(make, bus):
+    reader = bus.subscribe(HEALTH.name)
+    seen: list[str] = []
+    script = Script(*[([frame_at(START)], None)] * 3)
+
+    def turned() -> bool:
+        seen.extend(unpack_health(record.value or b"").state for record in reader.poll(0))
+        return not script.acts
+
+    run_until(make(replace(FILE, loop=True), script), turned)
+    assert seen.count("live") <= 1
+
+
+def test_a_looped_picture_does_not_spin(make, monkeypatch):
+    script = Script(*[([frame_at(START, pts=0.0)], None)] * 2)
+    stop = Stop(lambda: not script.acts)
+    monkeypatch.setattr("streamer.camera.time.monotonic", lambda: 0.0)
+    make(replace(FILE, loop=True), script).run(stop)
+    assert stop.waits[-2:] == [0.2, 0.0]  # between the turns, then for the second picture
+
+
+def test_a_file_as_live_ends_after_one_play(make, bus):
+    reader, told = bus.subscribe(CLIPS.name, "g"), healths(bus)
+    make(AS_LIVE, Script((steady(3, clock="file"), None))).run(threading.Event())
+    (clip,) = clips_of(reader)
+    assert clip.clock_source == "arrival"
+    assert [health.state for health in told()] == ["ended"]
+
+
+def test_a_file_as_live_makes_room_on_a_full_bus(make, bus, monkeypatch):
+    monkeypatch.setattr("streamer.camera.play_as_live", lambda frames, stop: frames)
+    script = Script((steady(20 * (CLIPS.capacity + 3), clock="file"), None))
+    camera = make(AS_LIVE, script)
+    camera.run(threading.Event())
+    assert camera.dropped == 3
+
+
+def test_a_file_as_live_that_cannot_be_read_is_tried_until_it_can(make, bus, registry):
+    told = healths(bus)
+    states: list[CameraHealth] = []
+    missing = SourceMissingError("There is no file 'film.mp4'.")
+    script = Script(*[([], missing)] * 3, ([], NotAVideoError("no video")))
+    slow = replace(AS_LIVE, back_off=BackOffSettings(0.02, 0.02))
+    camera = make(slow, script)
+    run_until(camera, lambda: states.extend(told()) or len(script.acts) == 0)
+    assert "failed" in {health.state for health in states}
+    assert "no file" in next(health.message for health in states if health.state == "failed")
+    script.acts = [(steady(3, clock="file"), None)]
+    camera.run(threading.Event())
+    assert told()[-1].state == "ended"
+    assert sample(registry, "stream_reconnects_total", reason="unknown") == 3
+
+
+def test_a_refused_address_is_said_and_tried_again(make, bus, registry):
+    told = healths(bus)
+    script = Script(([], AddressRefusedError("'meta' is a metadata address.")))
+    states: list[CameraHealth] = []
+    camera = make(replace(LIVE, back_off=NEVER), script)
+    run_until(camera, lambda: "failed" in {h.state for h in states} or states.extend(told()))
+    (failed,) = [health for health in states if health.state == "failed"]
+    assert failed.message == "'meta' is a metadata address."
+
+
+def test_a_camera_that_died_for_good_is_asked_ever_less_often(make, registry, monkeypatch):
+    """Its last picture, long ago, must not make each failure look like the first."""
+    now = [0.0]
+
+    def pass_an_hour() -> bool:
+        now[0] += 3600.0
+        return not script.acts
+
+    script = Script((steady(3), SourceLostError("lost")), *[([], SourceLostError("off"))] * 3)
+    stop = Stop(pass_an_hour)
+    monkeypatch.setattr("streamer.camera.time.monotonic", lambda: now[0])
+    make(replace(LIVE, back_off=BackOffSettings(1.0, 60.0)), script).run(stop)
+    assert [0.5 * 2**i <= wait <= 2**i for i, wait in enumerate(stop.waits)] == [True] * 4
+
+
+def test_a_camera_that_runs_again_goes_on(make, bus, registry):
+    """As after an edit: sessions stay in order, though the clock was put back meanwhile."""
+    reader = bus.subscribe(CLIPS.name, "g")
+    camera = make(FILE, Script((steady(25, start=10.0, clock="file"), None)))
+    camera.run(threading.Event())
+    other = Script((steady(25, clock="file"), None))
+    camera.change(replace(FILE, source="other.mp4"), other)
+    camera.run(threading.Event())
+    sessions = [clip.session for clip in clips_of(reader)]
+    assert len(set(sessions)) == 2
+    assert sessions == sorted(sessions)
+    assert sample(registry, "clips_total", outcome="ok") == 2
+    assert sample(registry, "clips_total", outcome="short") == 2
 
 
 def test_a_looped_file_without_pictures_is_not_hammered(make, bus, registry):

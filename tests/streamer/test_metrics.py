@@ -25,3 +25,21 @@ def test_two_registries_do_not_meet():
     StreamerMetrics(first).up.labels("yard").set(1)
     StreamerMetrics(second)
     assert second.get_sample_value("watchword_stream_up", {"camera": "yard"}) is None
+
+
+def test_a_camera_that_is_forgotten_leaves_no_series():
+    registry = CollectorRegistry()
+    metrics = StreamerMetrics(registry)
+    for camera_id in ("yard", "gate"):
+        metrics.up.labels(camera_id).set(1)
+        metrics.reconnects.labels(camera_id, "stall").inc()
+        metrics.reconnects.labels(camera_id, "eof").inc()
+        metrics.last_frame.labels(camera_id).set(5.0)
+        metrics.clips.labels(camera_id, "ok").inc(3)
+        metrics.decode_errors.labels(camera_id).inc()
+    before = generate_latest(registry).decode()
+    metrics.forget("gate")
+    text = generate_latest(registry).decode()
+    assert "gate" not in text
+    assert text.count('camera="yard"') == before.count('camera="yard"')
+    metrics.forget("nobody")

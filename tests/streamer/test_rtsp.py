@@ -6,18 +6,23 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from streamer.bus import CLIPS
+from streamer.address_policy import AddressPolicy
+from streamer.bus import CLIPS, HEALTH
 from streamer.camera import Camera
+from streamer.camera_record import CameraRecord, pack_camera
 from streamer.clip import Clip
-from streamer.config import BackOffSettings, CameraSettings, ReadOptions
+from streamer.config import BackOffSettings, CameraSettings, ReadOptions, StreamerPartConfig
 from streamer.errors import SourceAccessError, SourceLostError, SourceMissingError
+from streamer.fleet import Fleet
 from streamer.frame import Frame
 from streamer.memory_bus import MemoryBus
 from streamer.metrics import StreamerMetrics
 from streamer.record import unpack_clip
+from streamer.registration import CameraRegistration
 from streamer.source import probe, read_frames
 from tests.requirements import skip_or_fail
 from tests.streamer.media import SMALL, Video, read_number, write_video
@@ -143,3 +148,37 @@ def test_a_camera_that_is_switched_off_is_read_again(serve: Callable[..., Server
     assert registry.get_sample_value(
         "watchword_stream_reconnects_total", {"camera": "yard", "reason": "eof"}
     )
+
+
+def test_a_registered_camera_with_a_password(
+    serve: Callable[..., Server], film: Path, caplog: pytest.LogCaptureFixture
+):
+    """From the URL that somebody types to pictures: what lies between never holds the secret."""
+    home = AddressPolicy(loopback=True, private=True)
+    typed = f"rtsp://admin:pa55%2Fw%40rd@127.0.0.1:{serve(film, 'admin', 'pa55/w@rd').port}/live"
+    registration = CameraRegistration((), home, seal=lambda text: text.encode().hex())
+    source, credentials = registration.prepare(typed)
+    right = CameraRecord(camera_id="yard", source=source, credentials=credentials)
+    wrong = msgspec.structs.replace(right, camera_id="gate", credentials=None)
+    assert "pa55" not in pack_camera(right).decode()
+
+    bus = MemoryBus()
+    config = StreamerPartConfig(
+        clip_format=SMALL, address_policy=home, unseal=lambda text: bytes.fromhex(text).decode()
+    )
+    fleet = Fleet(config, bus, StreamerMetrics(CollectorRegistry()), read_frames)
+    healths: dict[str, list[str]] = {"yard": [], "gate": []}
+    reader, told = bus.subscribe(CLIPS.name, "g"), bus.subscribe(HEALTH.name)
+    fleet.apply(right)
+    fleet.apply(wrong)
+    clips, deadline = list[Clip](), time.monotonic() + 60
+    while not (clips and "refused the credentials" in str(healths["gate"])):
+        assert time.monotonic() < deadline, healths
+        clips += [unpack_clip(record.value or b"") for record in reader.poll(0.2)]
+        reader.commit()
+        for record in told.poll(0.2):
+            healths[record.key].append((record.value or b"").decode())
+    fleet.stop()
+    bus.close()
+    assert {clip.camera_id for clip in clips} == {"yard"}
+    assert "pa55" not in str(healths) + caplog.text

@@ -1,0 +1,1 @@
+"""A Watchword server, asked over HTTP: what `watchword query|camera|alerts|...` stand on."""

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Makes the tokens that docker-compose.yml hands to its containers, once:
+#   sh deploy/docker/make-secrets.sh
+# Nobody else on this machine can enter the folder. The files themselves can be read by all, since
+# compose mounts them as they are, and the containers run as other users than you.
+set -eu
+folder=${1:-secrets}
+
+mkdir -p "$folder"
+chmod 700 "$folder"
+for name in watchword-token watchword-metrics-token; do
+    if [ -s "$folder/$name" ]; then
+        echo "$folder/$name is there already: kept" >&2
+        continue
+    fi
+    od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$folder/$name"
+    chmod 644 "$folder/$name"
+    echo "$folder/$name is made" >&2
+done

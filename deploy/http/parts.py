@@ -1,0 +1,39 @@
+"""What the HTTP app is made of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from deploy.http.access import AccessOptions
+from deploy.http.limits import HttpLimits
+from grounding.alert_stream import AlertStream
+from grounding.delivery.outcome import DeliveryOutcome
+from grounding.stores import AlertStore, QueryStore, SilenceStore, SubscriptionStore
+from streamer.camera_store import CameraStore
+from streamer.routes import CameraRegistration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpParts:
+    """The stores, and what routes ask of the rest of the process.
+
+    `register` checks a camera's address and takes its secrets out, `check_webhook` raises
+    AddressRefusedError (or another sentence of the streamer's tree) for a URL that may not be
+    called, `test_delivery` sends a test message to the subscription of an id and says what came
+    back. `ready` tells whether every part works.
+    """
+
+    cameras: CameraStore
+    queries: QueryStore
+    subscriptions: SubscriptionStore
+    silences: SilenceStore
+    alerts: AlertStore
+    stream: AlertStream
+    register: CameraRegistration
+    check_webhook: Callable[[str], None]
+    test_delivery: Callable[[str], DeliveryOutcome]
+    ready: Callable[[], bool]
+    registry: CollectorRegistry
+    access: AccessOptions = field(default_factory=AccessOptions)
+    limits: HttpLimits = field(default_factory=HttpLimits)

@@ -1,0 +1,1 @@
+"""One file a migration, `r` and its revision first; a released one never changes."""

@@ -1,0 +1,44 @@
+"""Forgetting what is old, a little at a time: writers wait for no more than one helping."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from deploy.store.database import Database
+from deploy.store.schema import alerts, audit, deliveries, outbox
+
+HELPING = 500  # rows a transaction
+
+
+class Pruning:
+    """Deletes old rows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def prune(self, before: float) -> int:
+        """Forget what ended before a time (UTC seconds); returns how many rows that were.
+
+        Closed alerts go with their events and deliveries; deliveries, published changes and audit
+        entries go by themselves.
+        """
+        old: Sequence[tuple[sa.Column[int] | sa.Column[str], sa.ColumnElement[bool]]] = (
+            (alerts.c.alert_id, sa.and_(alerts.c.state == "closed", alerts.c.end < before)),
+            (deliveries.c.delivery_id, deliveries.c.settled_at < before),
+            (outbox.c.outbox_id, outbox.c.published_at < before),
+            (audit.c.audit_id, audit.c.at < before),
+        )
+        return sum(self._forget(key, condition) for key, condition in old)
+
+    def _forget(
+        self, key: sa.Column[int] | sa.Column[str], condition: sa.ColumnElement[bool]
+    ) -> int:
+        gone = 0
+        while True:
+            helping = sa.select(key).where(condition).limit(HELPING)
+            with self._database.write() as connection:
+                found = connection.execute(helping).scalars().all()
+                connection.execute(sa.delete(key.table).where(key.in_(found)))
+            gone += len(found)
+            if len(found) < HELPING:
+                return gone

@@ -1,0 +1,1 @@
+"""Alerts to those who subscribed: signed webhooks, retried until they are accepted."""

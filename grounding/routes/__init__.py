@@ -1,0 +1,1 @@
+"""What grounding answers over HTTP; deploy mounts it."""

@@ -1,0 +1,59 @@
+"""A registered camera, as `watchword.cameras.v1` and the store hold it."""
+
+import msgspec
+
+from streamer.config import RtspTransport
+from streamer.errors import RecordError
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a camera's user info is: encrypted here, or in the streamer's environment.
+
+    Exactly one is set. `sealed` is `user:password` encrypted with the key of `secrets.key_file`;
+    `environment` names a variable of the streamer, `WATCHWORD_CAMERA_...`, that holds it (or, with
+    `_FILE` appended, the path of a file that does).
+    """
+
+    sealed: str | None = None
+    environment: str | None = None
+
+
+class CameraRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """A camera as it was registered; times are UTC seconds.
+
+    `source` never holds user info. `loop` plays a file for ever; a file plays at its own speed in
+    a running server, as if it were live. `declared` cameras stand in the configuration file and
+    are read-only elsewhere. A record with a lower `revision` than one already seen is ignored.
+    """
+
+    camera_id: str
+    source: str
+    revision: int = 0  # given by the store
+    credentials: Credentials | None = None
+    labels: dict[str, str] = {}
+    paused: bool = False
+    loop: bool = False
+    rtsp_transport: RtspTransport = "tcp"
+    declared: bool = False
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+_decoder = msgspec.json.Decoder(CameraRecord)
+
+
+def pack_camera(camera: CameraRecord) -> bytes:
+    """The record as JSON."""
+    return msgspec.json.encode(camera)
+
+
+def unpack_camera(value: bytes) -> CameraRecord:
+    """The record; unknown fields are a newer writer's, and ignored.
+
+    Raises:
+        RecordError: the bytes are no camera record.
+    """
+    try:
+        return _decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise RecordError(f"The bytes are no camera record: {error}.") from error

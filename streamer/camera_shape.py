@@ -1,0 +1,169 @@
+"""Cameras as HTTP takes and tells them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from pydantic import AfterValidator, Field, StringConstraints
+
+from streamer.address import redact
+from streamer.camera_record import CameraRecord, Credentials
+from streamer.config import RtspTransport
+from streamer.entity_id import ENTITY_ID, check_camera_id
+from streamer.errors import EntityInvalidError, Reason
+from streamer.health import CameraHealth, State
+from streamer.shape import Labels, Shape, checked, utc
+
+CameraId = Annotated[
+    str,
+    AfterValidator(checked(check_camera_id, EntityInvalidError)),
+    Field(
+        description="How it is called from now on; never changes.",
+        examples=["yard"],
+        json_schema_extra={"pattern": ENTITY_ID},
+    ),
+]
+Source = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2048, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    Field(
+        description="A URL (rtsp, rtsps, rtmp, rtmps, http, https, srt, udp), a device, a file or "
+        "a glob of files. A user and password in it are stored apart and never told.",
+        examples=["rtsp://192.168.1.20/stream1"],
+    ),
+]
+Loop = Annotated[bool, Field(description="Play a file for ever.")]
+Paused = Annotated[bool, Field(description="Do not read it for now.")]
+Transport = Annotated[RtspTransport, Field(description="How RTSP cameras send pictures.")]
+CredentialsEnvironment = Annotated[
+    str,
+    StringConstraints(pattern=r"^WATCHWORD_CAMERA_[A-Z0-9_]{1,100}$"),
+    Field(
+        description="The environment variable of the server that holds `user:password`, in place "
+        "of one in the source.",
+        examples=["WATCHWORD_CAMERA_YARD"],
+    ),
+]
+
+
+class CameraRequest(Shape):
+    """A camera to be watched."""
+
+    id: CameraId
+    source: Source
+    labels: Labels = Field(default_factory=dict)
+    loop: Loop = False
+    paused: Paused = False
+    rtsp_transport: Transport = "tcp"
+    credentials_environment: CredentialsEnvironment | None = None
+
+
+class CameraChange(Shape):
+    """What shall be different; null puts a field back to its default."""
+
+    source: Source | None = None
+    labels: dict[str, str | None] | None = Field(
+        None, description="Labels to add or change; null takes one away."
+    )
+    loop: Loop | None = None
+    paused: Paused | None = None
+    rtsp_transport: Transport | None = None
+    credentials_environment: CredentialsEnvironment | None = None
+
+
+class HealthReply(Shape):
+    """How a camera fares."""
+
+    state: State
+    since: datetime
+    reason: Reason | None = Field(description="Why it is offline, in a word.")
+    message: str = Field(description="Why it is offline, in a sentence.")
+
+
+class CameraReply(Shape):
+    """A camera."""
+
+    id: str
+    source: str = Field(description="Without user, password and other secrets.")
+    labels: dict[str, str]
+    loop: bool
+    paused: bool
+    rtsp_transport: RtspTransport
+    credentials: Literal["sealed", "environment"] | None = Field(
+        description="Where its user and password are: encrypted in the store, or in the "
+        "environment of the server."
+    )
+    health: HealthReply | None = Field(description="null while it was not heard of yet.")
+    declared: bool = Field(description="It stands in the configuration file: read-only here.")
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class CameraPage(Shape):
+    """Cameras, by their ids."""
+
+    items: list[CameraReply]
+    next: str | None = Field(description="The cursor of the next page, null on the last.")
+
+
+def reply(camera: CameraRecord, health: CameraHealth | None) -> CameraReply:
+    """The camera as it is told."""
+    return CameraReply(
+        id=camera.camera_id,
+        source=redact(camera.source),
+        labels=camera.labels,
+        loop=camera.loop,
+        paused=camera.paused,
+        rtsp_transport=camera.rtsp_transport,
+        credentials=_kind(camera.credentials),
+        health=None if health is None else _health(health),
+        declared=camera.declared,
+        revision=camera.revision,
+        created_at=utc(camera.created_at),
+        updated_at=utc(camera.updated_at),
+    )
+
+
+def as_requested(camera: CameraRecord) -> dict[str, object]:
+    """The fields of the request that would make this camera."""
+    credentials = camera.credentials
+    return {
+        "id": camera.camera_id,
+        "source": camera.source,
+        "labels": camera.labels,
+        "loop": camera.loop,
+        "paused": camera.paused,
+        "rtsp_transport": camera.rtsp_transport,
+        "credentials_environment": None if credentials is None else credentials.environment,
+    }
+
+
+def apply(
+    camera: CameraRecord, asked: CameraRequest, source: str, credentials: Credentials | None
+) -> CameraRecord:
+    """The camera as asked, with a source that was checked and rid of its secrets."""
+    return msgspec.structs.replace(
+        camera,
+        source=source,
+        credentials=credentials,
+        labels=asked.labels,
+        loop=asked.loop,
+        paused=asked.paused,
+        rtsp_transport=asked.rtsp_transport,
+    )
+
+
+def _kind(credentials: Credentials | None) -> Literal["sealed", "environment"] | None:
+    if credentials is None:
+        return None
+    return "environment" if credentials.environment is not None else "sealed"
+
+
+def _health(health: CameraHealth) -> HealthReply:
+    return HealthReply(
+        state=health.state,
+        since=utc(health.since),
+        reason=health.reason,
+        message=redact(health.message),
+    )

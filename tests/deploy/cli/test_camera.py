@@ -1,0 +1,123 @@
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.cli.running import Terminal
+from tests.deploy.client.api_server import Script
+from tests.streamer.media import Video, write_video
+
+
+@pytest.fixture
+def script(script: Script) -> Script:
+    since = "2025-03-01T08:00:00Z"
+    live = {"state": "live", "since": since, "reason": None, "message": ""}
+    script.put("cameras", "gate", source="rtsp://camera.local/1", health=live, credentials="sealed")
+    script.put("cameras", "new", source="/videos/new.mp4", declared=True, loop=True)
+    script.put(
+        "cameras",
+        "yard",
+        source="rtsp://yard.local/1",
+        labels={"site": "north"},
+        health={
+            "state": "offline",
+            "since": since,
+            "reason": "refused",
+            "message": "Nobody is in.",
+        },
+    )
+    return script
+
+
+def test_a_camera_needs_an_id_and_a_source(script: Script, terminal: Terminal) -> None:
+    ran = terminal.ask("camera", "add", "door", "rtsp://door/1")
+    assert script.bodies("POST") == [{"id": "door", "source": "rtsp://door/1"}]
+    assert ran.out == "camera door is registered: rtsp://door/1\n"
+
+
+def test_everything_that_can_be_said_of_a_camera(script: Script, terminal: Terminal) -> None:
+    ran = terminal.ask(
+        *("camera", "add", "door", "door.mp4", "--loop", "--paused", "--transport", "udp"),
+        *("--label", "site=north", "--credentials-environment", "WATCHWORD_CAMERA_DOOR", "--json"),
+    )
+    body = {
+        "id": "door",
+        "source": "door.mp4",
+        "loop": True,
+        "paused": True,
+        "rtsp_transport": "udp",
+        "labels": {"site": "north"},
+        "credentials_environment": "WATCHWORD_CAMERA_DOOR",
+    }
+    assert script.bodies("POST") == [body]
+    assert ran.lines[0]["id"] == "door"
+
+
+def test_a_taken_id_is_wrong_usage(terminal: Terminal) -> None:
+    assert "'gate' is taken" in terminal.ask("camera", "add", "gate", "x.mp4", code=2).err
+
+
+def test_the_table_tells_how_cameras_fare(terminal: Terminal) -> None:
+    shown = terminal.ask("camera", "list").out
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.strip()}
+    assert rows["gate"] == ["live", "2025-03-01", "08:00:00Z", "rtsp://camera.local/1"]
+    assert rows["new"] == ["-", "/videos/new.mp4"]
+    assert rows["yard"][0] == "offline"
+
+
+def test_a_camera_is_shown_whole(terminal: Terminal) -> None:
+    shown = terminal.ask("camera", "show", "yard").out
+    for part in ("offline", "refused: Nobody is in.", "site=north", "tcp"):
+        assert part in shown
+    assert "sealed" in terminal.ask("camera", "show", "gate").out
+    new = terminal.ask("camera", "show", "new").out
+    assert "for ever" in new
+    assert "configuration file" in new
+
+
+def test_an_edit_says_only_what_changes(script: Script, terminal: Terminal) -> None:
+    terminal.ask("camera", "edit", "gate", "--paused", "--no-loop", "--label", "a=")
+    terminal.ask("camera", "edit", "gate", "--running", "--credentials-environment", "")
+    terminal.ask("camera", "edit", "gate", "--source", "rtsp://b/2", "--transport", "udp")
+    assert script.bodies("PATCH") == [
+        {"paused": True, "loop": False, "labels": {"a": None}},
+        {"paused": False, "credentials_environment": None},
+        {"source": "rtsp://b/2", "rtsp_transport": "udp"},
+    ]
+    assert "nothing to change" in terminal.ask("camera", "edit", "gate", code=2).err
+
+
+def test_cameras_are_removed_all_or_none(script: Script, terminal: Terminal) -> None:
+    assert "'nowhere'" in terminal.ask("camera", "remove", "gate", "nowhere", code=2).err
+    assert len(script.entities["cameras"]) == 3
+    terminal.ask("camera", "remove", "gate", "yard")
+    assert list(script.entities["cameras"]) == ["new"]
+
+
+def test_a_probe_tells_what_a_file_holds(terminal: Terminal, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "street.mp4", Video(), 10)
+    shown = terminal.run("camera", "probe", str(video)).out
+    for part in ("size", "fps", "codec", "file: begins at", "first picture"):
+        assert part in shown
+    (facts,) = terminal.run("camera", "probe", str(video), "--json").lines
+    assert facts["width"] > 0
+    assert facts["live"] is False
+    assert facts["first_picture_seconds"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("/nowhere.mp4",), 2, "no file"),
+        (("gopher://a/b",), 2, "no source"),
+        (("rtsp://anna:hunter2@127.0.0.1:1/a",), 1, "***@127.0.0.1"),
+        (("a.mp4", "--transport", "smoke"), 2, "neither tcp nor udp"),
+    ],
+)
+def test_a_probe_that_fails_says_why(
+    terminal: Terminal, words: tuple[str, ...], code: int, sentence: str
+) -> None:
+    ran = terminal.run("camera", "probe", *words)
+    assert (ran.code, ran.out) == (code, "")
+    assert sentence in ran.err
+    assert "hunter2" not in ran.err

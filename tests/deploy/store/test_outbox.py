@@ -1,0 +1,90 @@
+from pathlib import Path
+
+from deploy.store import Store
+from streamer.bus import CAMERAS, QUERIES, SILENCES, Message
+from streamer.camera_record import unpack_camera
+from tests.deploy.store.records import Clock, camera, query, reopen, silence, subscription
+
+
+def messages(store: Store) -> list[Message]:
+    return [row.message for row in store.outbox.pending(100)]
+
+
+def test_each_change_is_pending_until_it_was_published(store: Store) -> None:
+    stored = store.cameras.add(camera(), "me")
+    first, *none = store.outbox.pending(10)
+    assert not none
+    assert first.message.topic == CAMERAS.name
+    assert first.message.key == "yard"
+    assert unpack_camera(first.message.value or b"") == stored
+    store.outbox.published([first.outbox_id])
+    assert store.outbox.pending(10) == []
+
+
+def test_a_removal_says_its_revision_in_a_header(store: Store) -> None:
+    store.cameras.add(camera(), "me")
+    store.cameras.remove("yard", "me")
+    _, gone = messages(store)
+    assert gone == Message(CAMERAS.name, "yard", None, headers=(("revision", b"2"),))
+
+
+def test_rows_come_in_order_and_up_to_a_limit(store: Store) -> None:
+    for number in range(5):
+        store.queries.add(query(f"q{number}"), "me")
+    assert [row.message.key for row in store.outbox.pending(3)] == ["q0", "q1", "q2"]
+
+
+def test_subscriptions_are_nobodys_topic(store: Store) -> None:
+    store.subscriptions.add(subscription(), "me")
+    assert messages(store) == []
+
+
+def test_a_bus_in_memory_is_seeded_with_what_is_there_now(store: Store) -> None:
+    store.cameras.add(camera("gone"), "me")
+    store.cameras.remove("gone", "me")
+    store.cameras.add(camera(), "me")
+    store.queries.add(query(), "me")
+    store.silences.add(silence(), "me")
+    seeded = store.outbox.seed()
+    assert [(message.topic, message.key) for message in seeded] == [
+        (CAMERAS.name, "yard"),
+        (QUERIES.name, "aaaaaaaaaaaa"),
+        (SILENCES.name, "quiet"),
+    ]
+    assert store.outbox.pending(10) == []
+    store.cameras.add(camera("later"), "me")
+    assert [message.key for message in messages(store)] == ["later"]
+
+
+def test_what_was_not_published_waits_for_the_next_process(
+    store: Store, tmp_path: Path, clock: Clock
+) -> None:
+    store.cameras.add(camera(), "me")
+    store.close()
+    again = reopen(tmp_path, clock)
+    try:
+        assert again.outbox.wait(0)
+        assert [message.key for message in messages(again)] == ["yard"]
+    finally:
+        again.close()
+
+
+def test_a_writer_wakes_the_publisher(store: Store) -> None:
+    store.outbox.pending(1)
+    assert not store.outbox.wait(0)
+    store.silences.add(silence(), "me")
+    assert store.outbox.wait(30)
+
+
+def test_rows_whose_publishing_failed_are_asked_for_again(store: Store) -> None:
+    store.cameras.add(camera(), "me")
+    assert store.outbox.wait(0)
+    assert store.outbox.pending(10)
+    assert store.outbox.wait(0)  # not published: still behind
+
+
+def test_close_wakes_the_publisher(store: Store) -> None:
+    store.outbox.pending(1)
+    assert not store.outbox.wait(0)
+    store.close()
+    assert store.outbox.wait(30)

@@ -1,0 +1,160 @@
+"""A real `watchword serve`, a process of its own, and those who talk to it."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from deploy.bench.served import Served
+
+PATIENCE = 120.0  # seconds until a test gives up waiting: a busy machine needs some of them
+
+
+def wait_for(what: Callable[[], Any], *, about: str = "", patience: float = PATIENCE) -> Any:
+    """The first true value of `what`."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if found := what():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {patience:g} s in vain for {about or what}")
+
+
+class Serve(Served):
+    """`watchword serve` with what tests say to it."""
+
+    def start(self) -> None:
+        super().start()
+        self.followers: list[Follower] = []
+        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
+
+    def close(self) -> None:
+        super().close()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        for one in (self.http, *self.followers):
+            one.close()
+
+    def wait_until_ready(self) -> None:
+        wait_for(lambda: self.http.get("/healthz/ready").status_code == 200, about="readiness")
+
+    def kill(self) -> None:
+        """kill -9: no chance to tidy up."""
+        super().close()
+        self._hang_up()
+
+    def post(self, path: str, body: dict[str, Any], status: int = 201) -> dict[str, Any]:
+        answer = self.http.post(f"/v1/{path}", json=body)
+        assert answer.status_code == status, answer.text
+        return dict(answer.json())
+
+    def get(self, path: str, **parameters: Any) -> dict[str, Any]:
+        answer = self.http.get(f"/v1/{path}", params=parameters)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def add_camera(self, camera_id: str, source: str | Path, **fields: Any) -> dict[str, Any]:
+        return self.post("cameras", {"id": camera_id, "source": str(source), **fields})
+
+    def add_query(self, text: str, **fields: Any) -> dict[str, Any]:
+        return self.post("queries", {"text": text, **fields})
+
+    def alerts(self, **filters: Any) -> list[dict[str, Any]]:
+        return list(self.get("alerts", **filters)["items"])
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of one series on the metrics page; 0 where there is none."""
+        wanted = {f'{label}="{value}"' for label, value in labels.items()}
+        for line in self.http.get("/metrics").text.splitlines():
+            series, _, value = line.rpartition(" ")
+            given, _, inside = series.partition("{")
+            if given == name and wanted <= set(inside.rstrip("}").split(",")):
+                return float(value)
+        return 0.0
+
+    def follow(self, last_event_id: str = "", **filters: Any) -> "Follower":
+        self.followers.append(Follower(self.url, last_event_id, filters))
+        return self.followers[-1]
+
+
+class Follower:
+    """Reads the alert stream until closed; `events` is what came, `ids` their SSE ids."""
+
+    def __init__(self, url: str, last_event_id: str, filters: dict[str, Any]) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.ids: list[str] = []
+        self._client = httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False)
+        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        request = self._client.build_request(
+            "GET", "/v1/alerts/stream", headers=headers, params=filters
+        )
+        self._response = self._client.send(request, stream=True)
+        assert self._response.status_code == 200, self._response.read()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        fields: dict[str, str] = {}
+        try:
+            for line in self._response.iter_lines():
+                if not line and "data" in fields:
+                    self.events.append(json.loads(fields["data"]))
+                    self.ids.append(fields["id"])
+                if not line:
+                    fields = {}
+                else:
+                    name, _, value = line.partition(": ")
+                    fields[name] = value
+        except (httpx.HTTPError, httpx.StreamError):
+            return
+
+    def close(self) -> None:
+        self._response.close()
+        self._client.close()
+
+
+@dataclass
+class Hook:
+    """A webhook's end: what came, with its headers; `status` is what it answers."""
+
+    status: int = 204
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        hook = self
+
+        class Receiver(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                hook.bodies.append(body)
+                hook.headers.append({name.lower(): value for name, value in self.headers.items()})
+                hook.messages.append(json.loads(body))
+                self.send_response(hook.status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/hook"
+
+    @property
+    def ids(self) -> list[str]:
+        return [headers["webhook-id"] for headers in self.headers]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()

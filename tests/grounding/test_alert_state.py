@@ -1,0 +1,65 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+
+from grounding.alert_state import (
+    CameraAlerts,
+    pack_alert_state,
+    seed_messages,
+    state_message,
+    unpack_alert_state,
+)
+from grounding.config import AlertSettings
+from grounding.tracker import AlertTracker
+from streamer.bus import ALERT_STATE
+from streamer.errors import RecordError
+from tests.grounding.worlds import T0, grounder, query, scene
+
+
+def open_states(camera_id: str, flags: str = ".##") -> list[bytes]:
+    """What a store holds of a camera whose events still run."""
+    made = grounder([query("q0", 0), query("q1", 1)])
+    made.evaluate(scene(flags, camera_id=camera_id))
+    return made.tracker.open_alerts(camera_id)
+
+
+@given(st.text(), st.floats(allow_nan=False), st.lists(st.binary()))
+def test_a_state_comes_back(camera_id: str, clock: float, alerts: list[bytes]) -> None:
+    state = CameraAlerts(camera_id=camera_id, clock=clock, alerts=tuple(alerts))
+    assert unpack_alert_state(pack_alert_state(state)) == state
+
+
+@pytest.mark.parametrize("value", [b"", b"{}", b"\xc1", pack_alert_state.__doc__.encode()])
+def test_anything_else_is_an_error(value: bytes) -> None:
+    with pytest.raises(RecordError, match="no alert state"):
+        unpack_alert_state(value)
+
+
+def test_a_camera_without_open_alerts_has_no_state() -> None:
+    message = state_message("yard", T0, [])
+    assert (message.topic, message.key, message.value) == (ALERT_STATE.name, "yard", None)
+
+
+def test_stored_states_become_one_message_a_camera() -> None:
+    states = [*open_states("yard"), *open_states("gate", "#"), *open_states("gate", "..#")]
+    messages = {message.key: message for message in seed_messages(states)}
+    assert set(messages) == {"yard", "gate"}
+    yard = unpack_alert_state(messages["yard"].value or b"")
+    assert (yard.camera_id, yard.clock, yard.alerts) == ("yard", T0 + 6, tuple(states[:1]))
+    gate = unpack_alert_state(messages["gate"].value or b"")
+    assert (gate.clock, gate.alerts) == (T0 + 6, tuple(states[1:]))
+    made = AlertTracker(AlertSettings())
+    assert made.restore_alerts(gate.alerts) == {"gate"}
+
+
+def test_an_unreadable_state_is_counted_and_the_others_go_on() -> None:
+    name = "watchword_alert_states_unreadable_total"
+    before = REGISTRY.get_sample_value(name) or 0
+    (message,) = seed_messages([b"", b"nonsense", *open_states("yard")])
+    assert message.key == "yard"
+    assert REGISTRY.get_sample_value(name) == before + 2
+
+
+def test_nothing_open_is_nothing_said() -> None:
+    assert seed_messages([]) == []
