@@ -15,6 +15,8 @@ from streamer.health import CameraHealth, pack_health
 from streamer.metrics import StreamerMetrics
 
 PAUSED = "The camera is paused."
+# The golden ratio's fraction: however many cameras begin, their clips end evenly spread in time
+_SPREAD = (5**0.5 - 1) / 2
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +44,9 @@ class Fleet:
     another; what else changes (labels) does not touch it. Calls come from one thread and return
     at once: a camera ends when the read it is in returns, and only then begins anew or is
     forgotten. What cannot be read is tried again for ever.
+
+    Cameras begin a part of a clip's length apart: if all began at once, as after a restart, all
+    their clips would come to the encoder at once, and each would wait for all others.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Fleet:
         self._metrics = metrics
         self._read_frames = read_frames
         self._threads: dict[str, _CameraThread] = {}
+        self._begun = 0  # cameras so far
         self._error: BaseException | None = None
 
     def apply(self, record: CameraRecord) -> None:
@@ -69,7 +75,8 @@ class Fleet:
             return
         camera = Camera(self._settings(record), self._bus, self._metrics, self._reader(record))
         thread = self._threads[record.camera_id] = _CameraThread(camera, record, self)
-        thread.start()
+        thread.start(begin_after(self._begun, self._config.clip_format.seconds))
+        self._begun += 1
 
     def remove(self, camera_id: str) -> None:
         """End a camera and forget it: its metrics, its health."""
@@ -130,6 +137,15 @@ class Fleet:
         return CheckedReader(record, self._config, self._read_frames)
 
 
+def begin_after(number: int, clip_seconds: float) -> float:
+    """How many seconds the camera of that number waits before it begins; the first does not.
+
+    >>> [round(begin_after(number, 2.0), 2) for number in range(5)]
+    [0.0, 1.24, 0.47, 1.71, 0.94]
+    """
+    return number * _SPREAD % 1.0 * clip_seconds
+
+
 class _CameraThread:
     """Runs one camera as it was last asked to, one run at a time, until it is to end.
 
@@ -147,6 +163,7 @@ class _CameraThread:
         self._interrupt = threading.Event()  # ends the run that goes on
         name = f"camera {camera.camera_id}"
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._delay_seconds = 0.0
 
     @property
     def is_over(self) -> bool:
@@ -154,8 +171,9 @@ class _CameraThread:
         with self._changed:
             return self._is_over
 
-    def start(self) -> None:
-        """Begin the first run."""
+    def start(self, delay_seconds: float) -> None:
+        """Begin the first run, after a while."""
+        self._delay_seconds = delay_seconds
         self._thread.start()
 
     def ask(self, wanted: CameraRecord | None) -> bool:
@@ -186,6 +204,8 @@ class _CameraThread:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_ending, self._delay_seconds)
         try:
             while record := self._next():
                 self._ground.prepare(self._camera, record)

@@ -13,6 +13,8 @@ import httpx
 
 from deploy.bench.served import Served
 
+# Alerts close after seconds, not half a minute
+QUICK = {"merge_seconds": 3, "settle_seconds": 2, "silence_grace_seconds": 3}
 PATIENCE = 120.0  # seconds until a test gives up waiting: a busy machine needs some of them
 
 
@@ -28,6 +30,9 @@ def wait_for(what: Callable[[], Any], *, about: str = "", patience: float = PATI
 
 class Serve(Served):
     """`watchword serve` with what tests say to it."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+        super().__init__(folder, {"grounding": QUICK, **settings})
 
     def start(self) -> None:
         super().start()

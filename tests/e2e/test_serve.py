@@ -22,7 +22,7 @@ CURL = re.compile(r"^curl .*?(?<!\\)$", re.MULTILINE | re.DOTALL)
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Grey, then red for six seconds, then grey long enough for the alert to close."""
     return write_video(
-        tmp_path_factory.mktemp("film") / "film.mp4", [(GREY, 4), (RED, 6), (GREY, 24)]
+        tmp_path_factory.mktemp("film") / "film.mp4", [(GREY, 4), (RED, 6), (GREY, 12)]
     )
 
 

@@ -34,9 +34,13 @@ def refused(folder: Path, settings: dict[str, Any] | str, *words: str) -> str:
     return done.stderr
 
 
-@pytest.fixture
-def server(tmp_path: Path, colours: Path) -> Iterator[Serve]:
-    server = Serve(tmp_path, {"bundle": str(colours), "server": {"max_body_bytes": 100_000}})
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, colours: Path) -> Iterator[Serve]:
+    """One server for all who are refused: none of them leaves anything behind."""
+    server = Serve(
+        tmp_path_factory.mktemp("serve"),
+        {"bundle": str(colours), "server": {"max_body_bytes": 100_000}},
+    )
     yield server
     server.close()
 
@@ -88,7 +92,7 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path, colours: Path) -> None:
 def test_two_servers_on_one_data_folder(server: Serve, tmp_path: Path, colours: Path) -> None:
     settings = {
         "bundle": str(colours),
-        "data_folder": str(tmp_path / "data"),
+        "data_folder": str(server.folder / "data"),
         "server": {"port": 0},
     }
     assert "watchword.db" in refused(tmp_path, settings)
@@ -121,11 +125,12 @@ def test_the_api_refuses_with_a_sentence(
     assert server.process.poll() is None
 
 
-def test_a_camera_id_is_taken_once(server: Serve, tmp_path: Path) -> None:
-    write_video(tmp_path / "a.mp4", [(RED, 4)])
+def test_a_camera_id_is_taken_once(server: Serve) -> None:
+    write_video(server.folder / "a.mp4", [(RED, 4)])
     server.add_camera("yard", "a.mp4", loop=True)
     again = server.http.post("/v1/cameras", json={"id": "yard", "source": "a.mp4"})
     assert (again.status_code, again.json()["status"]) == (409, 409)
+    assert server.http.delete("/v1/cameras/yard").status_code == 204
 
 
 def test_other_hosts_and_forwarded_requests_are_refused(server: Serve) -> None:
@@ -139,7 +144,7 @@ def test_other_hosts_and_forwarded_requests_are_refused(server: Serve) -> None:
     assert server.get("queries")["items"] == []
 
 
-def test_a_password_is_shown_nowhere(server: Serve, tmp_path: Path) -> None:
+def test_a_password_is_shown_nowhere(server: Serve) -> None:
     source = "rtsp://guard:hunter2secret@127.0.0.1:9/live"
     added = server.add_camera("yard", source)
     assert added["source"] == "rtsp://127.0.0.1:9/live"
@@ -147,6 +152,6 @@ def test_a_password_is_shown_nowhere(server: Serve, tmp_path: Path) -> None:
     health = wait_for(lambda: (h := server.get("cameras/yard")["health"]) and h["message"] and h)
     assert health["state"] in {"offline", "connecting"}
     pages = [server.http.get(path).text for path in ("/metrics", "/v1/cameras", "/openapi.json")]
-    stored = [p.read_bytes() for p in (tmp_path / "data").rglob("*") if p.is_file()]
+    stored = [p.read_bytes() for p in (server.folder / "data").rglob("*") if p.is_file()]
     assert "hunter2secret" not in "".join([*pages, *server.log])
     assert all(b"hunter2secret" not in content for content in stored)

@@ -13,7 +13,7 @@ from tests.e2e.media import GREY, RED, write_video
 from tests.e2e.serving import Hook, Serve, wait_for
 
 SEED = 20261123
-SCENES = [(RED, 4), (GREY, 20)] * 10
+SCENES = [(RED, 4), (GREY, 10)] * 10
 
 
 @pytest.fixture

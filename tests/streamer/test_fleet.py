@@ -1,6 +1,7 @@
 """Several cameras at once: one is changed, the others go on."""
 
 import http.server
+import itertools
 import logging
 import threading
 import time
@@ -19,7 +20,7 @@ from streamer.camera_record import CameraRecord, Credentials
 from streamer.clip import Clip
 from streamer.config import BackOffSettings, StreamerPartConfig
 from streamer.errors import SourceAddressError, SourceLostError
-from streamer.fleet import PAUSED, Fleet
+from streamer.fleet import PAUSED, Fleet, begin_after
 from streamer.health import CameraHealth, unpack_health
 from streamer.memory_bus import MemoryBus
 from streamer.metrics import StreamerMetrics
@@ -125,6 +126,15 @@ def read_clips(bus: MemoryBus, camera_id: str, count: int) -> list[Clip]:
 
 
 # -- one is changed, the others go on -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cameras", [1, 2, 3, 4, 8, 13, 40])
+def test_clips_of_cameras_that_begin_together_end_spread_in_time(cameras: int):
+    ends = sorted(begin_after(number, 2.0) for number in range(cameras))
+    gaps = [after - before for before, after in itertools.pairwise([*ends, 2.0])]
+    assert begin_after(0, 2.0) == 0.0
+    assert max(gaps) < 2 * 2.0 / cameras
+    assert min(gaps) > 0.38 * 2.0 / cameras
 
 
 def test_each_camera_has_a_thread(fleet: Fleet, stage: Stage, healths: Healths):

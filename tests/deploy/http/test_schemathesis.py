@@ -19,6 +19,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.python.asgi import ASGIClient
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
+    negative_data_rejection,
     positive_data_acceptance,
     unsupported_method,
 )
@@ -132,9 +133,17 @@ def unsaid(case: Any) -> list[Any]:
     # Not all that is meant can be said in a schema: texts without words, foreign cursors, a
     # source that is none. Those are refused with 422, which is looked at as any other answer.
     checks: list[Any] = [positive_data_acceptance]
+    # On the wire a query holds texts alone: `false` and `null` are some
+    values = [value for given in (case.query or {}).values() for value in _flat(given)]
+    if any(value is None or isinstance(value, bool) for value in values):
+        checks.append(negative_data_rejection)
     if case.path.endswith(":test"):  # to other methods the verb is the end of an id
         checks += [unsupported_method, allow_header_conformance]
     return checks
+
+
+def _flat(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
 
 
 def ask(case: Any, client: ASGIClient) -> None:

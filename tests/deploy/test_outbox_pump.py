@@ -1,0 +1,66 @@
+"""What the store holds reaches the topics: all of it at the start, then every change."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.outbox_pump import OutboxPump
+from deploy.store import Store, open_store
+from deploy.vault import Vault
+from streamer.bus import CAMERAS
+from streamer.camera_record import CameraRecord, unpack_camera
+from streamer.memory_bus import MemoryBus
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}", Vault.open(tmp_path / "key"))
+    yield store
+    store.close()
+
+
+def camera(camera_id: str) -> CameraRecord:
+    return CameraRecord(camera_id=camera_id, source=f"rtsp://{camera_id}/live")
+
+
+def test_the_start_tells_everything_once(store: Store):
+    for name in ("east", "west"):
+        store.cameras.add(camera(name), "test")
+    bus = MemoryBus()
+    reader = bus.subscribe(CAMERAS.name)
+    OutboxPump(store.outbox, bus).seed()
+    told = [unpack_camera(record.value or b"") for record in reader.poll(1.0)]
+    assert {one.camera_id for one in told} == {"east", "west"}
+    assert not store.outbox.pending(10)
+
+
+def test_changes_are_told_in_order_and_noted(store: Store):
+    bus, stop = MemoryBus(), threading.Event()
+    reader = bus.subscribe(CAMERAS.name)
+    thread = threading.Thread(target=OutboxPump(store.outbox, bus).run, args=(stop,))
+    thread.start()
+    try:
+        store.cameras.add(camera("yard"), "test")
+        store.cameras.remove("yard", "test")
+        values, deadline = [b""], time.monotonic() + 10
+        while values[-1] is not None and time.monotonic() < deadline:
+            values += [record.value for record in reader.poll(0.2)]
+        assert values[-1] is None
+        while store.outbox.pending(10) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not store.outbox.pending(10)
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_closed_bus_ends_it_and_nothing_is_noted(store: Store):
+    bus = MemoryBus()
+    bus.close()
+    store.cameras.add(camera("yard"), "test")
+    OutboxPump(store.outbox, bus).run(threading.Event())
+    assert len(store.outbox.pending(10)) == 1
