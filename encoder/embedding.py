@@ -21,6 +21,8 @@ class ClipEmbedding:
     space_id: str
     vector: NDArray[np.float32]  # [D], norm 1
     clock_source: ClockSource
+    skipped: int = 0
+    watched_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

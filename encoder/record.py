@@ -30,6 +30,8 @@ class _EmbeddingRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     clock_source: ClockSource
     vector_type: VectorType
     vector: bytes
+    skipped: int = 0
+    watched_since: float = 0.0
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -51,6 +53,8 @@ def pack_embedding(embedding: ClipEmbedding, vector_type: VectorType = "f4") -> 
             clock_source=embedding.clock_source,
             vector_type=vector_type,
             vector=embedding.vector.astype(f"<{vector_type}").tobytes(),
+            skipped=embedding.skipped,
+            watched_since=embedding.watched_since,
         )
     )
 
@@ -80,6 +84,8 @@ def unpack_embedding(data: bytes) -> ClipEmbedding:
         space_id=record.space_id,
         vector=vector,
         clock_source=record.clock_source,
+        skipped=record.skipped,
+        watched_since=record.watched_since,
     )
 
 

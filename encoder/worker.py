@@ -141,6 +141,8 @@ class EncoderWorker:
             space_id=self._encoder.space.id,
             vector=vector,
             clock_source=clip.clock_source,
+            skipped=clip.skipped,
+            watched_since=clip.watched_since,
         )
         packed = pack_embedding(embedding, self._config.vector_type)
         return Message(EMBEDDINGS.name, read.record.key, packed)

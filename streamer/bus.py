@@ -13,6 +13,8 @@ PARTITIONS = 24  # fixed when a topic is created: changing it would break the or
 
 WhenFull = Literal["block", "drop_oldest"]
 
+DAY = 86_400  # seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
@@ -22,7 +24,8 @@ class Topic:
     `needs_reader` a publisher waits for a reader even before the first one subscribes;
     without, the oldest records of a topic that nobody reads make room, and are counted.
     Of each key, `kept` committed records stay for readers that rewind. A compacted topic keeps
-    the newest record of each key and is never full.
+    the newest record of each key and is never full. On Kafka nothing is ever full: what is older
+    than `keep_seconds` is deleted there.
     """
 
     name: str
@@ -30,10 +33,13 @@ class Topic:
     kept: int = 0
     compacted: bool = False
     needs_reader: bool = False
+    keep_seconds: int = 30 * DAY
 
 
-CLIPS = Topic("watchword.clips.v1", capacity=16, needs_reader=True)
-EMBEDDINGS = Topic("watchword.embeddings.v1", capacity=64, kept=150, needs_reader=True)
+CLIPS = Topic("watchword.clips.v1", capacity=16, needs_reader=True, keep_seconds=300)
+EMBEDDINGS = Topic(
+    "watchword.embeddings.v1", capacity=64, kept=150, needs_reader=True, keep_seconds=3 * DAY
+)
 CAMERAS = Topic("watchword.cameras.v1", compacted=True)
 QUERIES = Topic("watchword.queries.v1", compacted=True)
 SILENCES = Topic("watchword.silences.v1", compacted=True)
@@ -42,7 +48,7 @@ ALERTS = Topic("watchword.alerts.v1", capacity=4096, needs_reader=True)
 ALERT_STATE = Topic("watchword.alert-state.v1", compacted=True)
 HEALTH = Topic("watchword.health.v1", compacted=True)
 BLIND = Topic("watchword.blind.v1")
-FEEDBACK = Topic("watchword.feedback.v1")
+FEEDBACK = Topic("watchword.feedback.v1", keep_seconds=365 * DAY)
 DEAD_LETTERS = Topic("watchword.deadletter.v1")
 
 TOPICS = (
@@ -111,8 +117,15 @@ class Subscription(Protocol):
         """The partitions that are this reader's."""
 
     @property
+    def settled(self) -> bool:
+        """Whether it is agreed who reads which partitions: false while the group changes."""
+
+    @property
     def caught_up(self) -> bool:
-        """Whether all that lay on the topic when the subscription began has been polled."""
+        """Whether all that lay on the topic when the subscription began has been polled.
+
+        With a group: all that lay on a partition when it was assigned.
+        """
 
     @property
     def finished(self) -> bool:
@@ -141,6 +154,8 @@ class Subscription(Protocol):
         Raises:
             BusClosedError: closed before the outputs had room; nothing was stored.
             NotAssignedError: a position names a partition of another member.
+            CommitLostError: the group or the broker gave the partitions away meanwhile; nothing
+                was stored, and what was polled since the last commit comes again, to somebody.
         """
 
     def committed(self, partition: int) -> Position | None:
@@ -179,12 +194,27 @@ class Bus(Protocol):
             BusError: the topic was finished.
         """
 
+    def publish_all(self, messages: Sequence[Message]) -> None:
+        """Append all in order, and return once all are stored; blocks while a topic is full.
+
+        Raises:
+            BusClosedError, UnknownTopicError, BusError: as `publish`.
+        """
+
+    def lags(self) -> Mapping[str, int]:
+        """By topic: records that lie there for the groups that read here, and were not polled."""
+
     def subscribe(
-        self, topic: str, group: str | None = None, rebalance: Rebalance | None = None
+        self,
+        topic: str,
+        group: str | None = None,
+        rebalance: Rebalance | None = None,
+        partitions: Partitions | None = None,
     ) -> Subscription:
         """Read a topic: with a group from where it stands, sharing partitions with its members.
 
-        Without a group the whole topic is read from the oldest record kept, by this reader alone.
+        Without a group the whole topic is read from the oldest record kept, by this reader alone;
+        of it only `partitions`, if they are named.
 
         Raises:
             UnknownTopicError: the topic was never declared.

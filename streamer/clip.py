@@ -27,7 +27,9 @@ class Clip:
 
     `session` is the session's start in UTC milliseconds; `start`, `end` and `seen_until` are UTC
     seconds. `seen_until` is where the pictures really end: it is below `end` in the last clip of
-    a file or of a broken stream.
+    a file or of a broken stream. Right before this clip, `skipped` indices of the session have no
+    clip because the camera gave no picture. `watched_since` is when the process that read it took
+    up the camera, UTC seconds (0: unknown): what was missed before then, nobody watched.
     """
 
     camera_id: str
@@ -38,3 +40,5 @@ class Clip:
     seen_until: float
     frames: NDArray[np.uint8]  # [T, H, W, 3] RGB
     clock_source: ClockSource
+    skipped: int = 0
+    watched_since: float = 0.0

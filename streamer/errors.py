@@ -20,8 +20,13 @@ StreamerError
 │   ├── BusClosedError          the bus is closed: everybody stop
 │   ├── BusFullError            no room in the time given
 │   ├── UnknownTopicError       a topic that was never declared
-│   └── NotAssignedError        a partition of somebody else
+│   ├── NotAssignedError        a partition of somebody else
+│   ├── CommitLostError         the partitions went elsewhere before the commit: begin anew
+│   ├── BusUnreachableError     no broker answers
+│   ├── BusAccessError          the broker refuses our credentials or certificate
+│   └── TopicPolicyError        a topic that exists is not as it has to be
 ├── RecordError                 bytes on a topic that are no valid record
+│   └── PoisonRecordError       a record that ended the process whenever it was tried
 └── EntityError                 something registered: a camera, a query, a subscription, a silence
     ├── EntityNotFoundError     there is none of that id
     ├── EntityExistsError       the id is taken
@@ -141,8 +146,28 @@ class NotAssignedError(BusError):
     """The partition belongs to another member of the group."""
 
 
+class CommitLostError(BusError):
+    """The partitions went to another member before the commit; nothing was stored."""
+
+
+class BusUnreachableError(BusError):
+    """No broker answers."""
+
+
+class BusAccessError(BusError):
+    """The broker refuses the credentials or the certificate."""
+
+
+class TopicPolicyError(BusError):
+    """A topic that exists already is not as it has to be."""
+
+
 class RecordError(StreamerError):
     """The bytes are no valid record."""
+
+
+class PoisonRecordError(RecordError):
+    """The process ended whenever the record was tried alone."""
 
 
 class EntityError(StreamerError):

@@ -7,12 +7,13 @@ loses nothing; what readers have polled but not committed counts as lying on the
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from streamer.bus import (
     PARTITIONS,
     TOPICS,
     Message,
+    Partitions,
     Rebalance,
     Subscription,
     Topic,
@@ -58,14 +59,28 @@ class MemoryBus:
             self._append(message)
             return dropped
 
+    def publish_all(self, messages: Sequence[Message]) -> None:
+        """See `Bus.publish_all`."""
+        for message in messages:
+            self.publish(message)
+
+    def lags(self) -> Mapping[str, int]:
+        """See `Bus.lags`."""
+        with self.changed:
+            return {name: topic.lag for name, topic in self._topics.items() if topic.is_shared}
+
     def subscribe(
-        self, topic: str, group: str | None = None, rebalance: Rebalance | None = None
+        self,
+        topic: str,
+        group: str | None = None,
+        rebalance: Rebalance | None = None,
+        partitions: Partitions | None = None,
     ) -> Subscription:
         """See `Bus.subscribe`."""
         with self.changed:
             self.check_open()
             subscription = MemorySubscription(
-                self, self._topic(topic), group, rebalance or Rebalance()
+                self, self._topic(topic), group, rebalance or Rebalance(), partitions
             )
             self.changed.notify_all()
             return subscription

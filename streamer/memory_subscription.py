@@ -16,7 +16,12 @@ class MemorySubscription:
     """See `Subscription`. All state is guarded by the bus's one lock."""
 
     def __init__(
-        self, bus: "MemoryBus", topic: MemoryTopic, group: str | None, rebalance: Rebalance
+        self,
+        bus: "MemoryBus",
+        topic: MemoryTopic,
+        group: str | None,
+        rebalance: Rebalance,
+        partitions: Partitions | None = None,
     ) -> None:
         self._bus = bus
         self._changed = bus.changed
@@ -27,6 +32,8 @@ class MemorySubscription:
         self._turn = 0  # the partition to begin with, so that none starves
         self._group: Group = topic.join(group)
         self._group.members.append(self)
+        if self._alone:
+            self._group.wanted = partitions
         self._ends = [log.next_offset for log in topic.logs]  # what lay here at the beginning
 
     @property
@@ -34,6 +41,12 @@ class MemorySubscription:
         """See `Subscription.assigned`."""
         with self._changed:
             return self._group.owned_by(self)
+
+    @property
+    def settled(self) -> bool:
+        """See `Subscription.settled`."""
+        with self._changed:
+            return not self._due_change()
 
     @property
     def caught_up(self) -> bool:
@@ -123,6 +136,7 @@ class MemorySubscription:
                 self._group.owners[partition] = self
                 oldest = self._topic.logs[partition].oldest()
                 self._group.polled[partition] = max(oldest, self._group.position(partition))
+                self._ends[partition] = self._topic.logs[partition].next_offset
         if gained:
             self._rebalance.on_assigned(gained)
 

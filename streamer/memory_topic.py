@@ -42,6 +42,10 @@ class PartitionLog:
         first = bisect_left(self._order, position)
         return first < len(self._order) and self._order[first] < below
 
+    def count_from(self, position: int) -> int:
+        """How many records lie at a position or after it."""
+        return len(self._order) - bisect_left(self._order, position)
+
     def oldest(self) -> int:
         """The lowest offset that can still be read."""
         return self._order[0] if self._order else self.next_offset
@@ -90,13 +94,15 @@ class Group:
         self.owners: dict[int, object] = {}
         self.committed: dict[int, Position] = {}
         self.polled: dict[int, int] = {}  # the next offset to hand out, by partition
+        self.wanted: Partitions | None = None  # of a reader without a group; None: all
 
     def share_of(self, member: object, partitions: int) -> Partitions:
         """The partitions that shall be a member's; it gets them once their owner has let go."""
         if member not in self.members:
             return frozenset()
         turn = self.members.index(member)
-        return frozenset(range(turn, partitions, len(self.members)))
+        share = frozenset(range(turn, partitions, len(self.members)))
+        return share if self.wanted is None else share & self.wanted
 
     def owned_by(self, member: object) -> Partitions:
         """The partitions that are a member's now."""
@@ -132,6 +138,22 @@ class MemoryTopic:
     def groups(self) -> list[Group]:
         """All readers: groups, and subscriptions without one."""
         return [*self._named.values(), *self._single]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a named group reads it."""
+        return bool(self._named)
+
+    @property
+    def lag(self) -> int:
+        """Records that the named groups have not polled, those of the slowest counted."""
+        return max(
+            (
+                sum(log.count_from(group.polled_to(p)) for p, log in enumerate(self.logs))
+                for group in self._named.values()
+            ),
+            default=0,
+        )
 
     @property
     def is_waited_for(self) -> bool:
@@ -179,7 +201,8 @@ class MemoryTopic:
         if self.policy.compacted or not self.groups:
             return
         log = self.logs[partition]
-        floor = min(group.position(partition) for group in self.groups)
+        readers = [g for g in self.groups if g.wanted is None or partition in g.wanted]
+        floor = min((group.position(partition) for group in readers), default=0)
         if floor > log.floor:
             log.floor = floor
             log.forget_committed(self.policy.kept)

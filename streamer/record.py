@@ -26,6 +26,8 @@ class ClipRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock_source: ClockSource
     shape: tuple[int, int, int]  # T, H, W
     pixels: memoryview  # T * H * W * 3 bytes
+    skipped: int = 0
+    watched_since: float = 0.0
 
 
 class _Envelope(msgspec.Struct):
@@ -61,6 +63,8 @@ def pack_clip(clip: Clip) -> bytes:
         clock_source=clip.clock_source,
         shape=(frame_count, height, width),
         pixels=np.ascontiguousarray(frames).reshape(-1).data,
+        skipped=clip.skipped,
+        watched_since=clip.watched_since,
     )
     return _encoder.encode(record)
 
@@ -91,6 +95,8 @@ def unpack_clip(value: bytes) -> Clip:
         seen_until=record.seen_until,
         frames=np.frombuffer(record.pixels, np.uint8).reshape(*record.shape, 3),  # [T, H, W, 3]
         clock_source=record.clock_source,
+        skipped=record.skipped,
+        watched_since=record.watched_since,
     )
 
 
