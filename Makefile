@@ -28,11 +28,14 @@ demo: $(VENV)/.stamp-run ## find described moments in a real clip, on the CPU
 
 .PHONY: test
 test: lint ## ruff, strict mypy, then every test that is not slow
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: test-slow
 test-slow: $(VENV)/.stamp-dev ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow --timeout 3600
+
+.PHONY: kafka
+kafka: $(VENV)/kafka/.stamp ## fetch the Apache Kafka broker that tests start (needs Maven and Java)
 
 .PHONY: lint
 lint: $(VENV)/.stamp-dev ## ruff and strict mypy
@@ -70,3 +73,11 @@ $(VENV)/.stamp-run: pyproject.toml | $(BIN)/python
 $(VENV)/.stamp-dev: pyproject.toml | $(BIN)/python
 	$(INSTALL) pip -e ".[dev,cpu]"
 	@touch $@ $(VENV)/.stamp-run
+
+# Maven's own plugins go into .venv too; a batch of jars is whole once the stamp is there
+$(VENV)/kafka/.stamp: tests/kafka/pom.xml | $(BIN)/python
+	@command -v mvn >/dev/null || { echo "make kafka needs Maven and Java (Debian: openjdk-17-jre-headless maven)" >&2; exit 1; }
+	rm -rf $(VENV)/kafka
+	mvn --quiet --batch-mode --file $< -Dmaven.repo.local=$(CURDIR)/$(VENV)/m2 \
+	  dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(VENV)/kafka
+	@touch $@

@@ -15,15 +15,20 @@ DeployError
 │   ├── KeyFileError  the key file cannot be made or used; the sentence says why
 │   └── SealError     a secret that this key did not seal
 ├── StoreError        the database cannot be opened, read or written
-│   ├── StoreUrlError     an address that is no SQLite file
-│   ├── StoreAccessError  its folder or file may not be read or written
+│   ├── StoreUrlError     an address that cannot be meant
+│   ├── StoreDriverError  a PostgreSQL server, and its driver is not installed
+│   ├── StoreUnreachableError  its server does not answer, or went away
+│   ├── StoreLoginError   its server does not let this user in
+│   ├── StoreMissingError its server has no such database
+│   ├── StoreServerError  its server is too old, or it cannot hold every text
+│   ├── StoreAccessError  it may not be read or written
 │   ├── StoreInUseError   another Watchword holds it
 │   ├── StoreNewerError   a newer Watchword wrote it
 │   ├── StoreForeignError a database of another program
 │   ├── StoreKeyError     its secrets were sealed with another key
 │   ├── StoreBrokenError  no database, or one that was damaged
 │   ├── StoreFullError    the disk is full
-│   ├── StoreBusyError    another program keeps it locked
+│   ├── StoreBusyError    others keep it locked or too busy
 │   ├── StoreDiskError    the disk fails
 │   └── StoreClosedError  used after it was closed
 └── BenchError        a measurement that cannot be made here
@@ -102,8 +107,28 @@ class StoreUrlError(StoreError):
     """The address of the database is none that can be opened."""
 
 
+class StoreDriverError(StoreError):
+    """The database is on a PostgreSQL server, and the driver for it is not installed."""
+
+
+class StoreUnreachableError(StoreError):
+    """The server of the database does not answer, or went away."""
+
+
+class StoreLoginError(StoreError):
+    """The server of the database does not let this user in."""
+
+
+class StoreMissingError(StoreError):
+    """The server has no database of this name."""
+
+
+class StoreServerError(StoreError):
+    """The server is too old, or the database is encoded so that it cannot hold every text."""
+
+
 class StoreAccessError(StoreError):
-    """The folder or file of the database may not be read or written."""
+    """The database may not be read or written: its folder, its file, or rights on a server."""
 
 
 class StoreInUseError(StoreError):
@@ -131,7 +156,7 @@ class StoreFullError(StoreError):
 
 
 class StoreBusyError(StoreError):
-    """Another program keeps the database locked."""
+    """Others keep the database locked, or all connections to it in use."""
 
 
 class StoreDiskError(StoreError):

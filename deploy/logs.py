@@ -5,6 +5,7 @@ import logging
 import math
 import re
 import sys
+import time
 from datetime import UTC, datetime
 from typing import IO, Any, Literal
 
@@ -13,8 +14,20 @@ from streamer.address import redact
 LogFormat = Literal["text", "json"]
 
 # Third parties say a lot, and httpx says URLs
-_QUIET = ("alembic", "asyncio", "httpcore", "httpx", "sqlalchemy", "sse_starlette", "uvicorn")
+_QUIET = (
+    "alembic",
+    "asyncio",
+    "httpcore",
+    "httpx",
+    "kafka",
+    "sqlalchemy",
+    "sse_starlette",
+    "uvicorn",
+)
 _SILENT = ("uvicorn.access",)
+# A broker that is away makes each of its connections complain many times a second
+_FLOODING = ("kafka",)
+_FLOOD_SECONDS = 1.0
 # Attributes of every record: what else a record has was given as `extra`
 _STANDARD = frozenset(
     {*vars(logging.LogRecord("", 0, "", 0, "", None, None)), "message", "asctime", "taskName"}
@@ -30,6 +43,7 @@ def configure_logs(log_format: LogFormat, level: str, stream: IO[str] | None = N
     """Log everything in this format to `stream`, default standard error; may be called again."""
     told = _Teller(stream if stream is not None else sys.stderr)
     told.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    told.addFilter(_Dam())
     root = logging.getLogger()
     for former in [one for one in root.handlers if isinstance(one, _Teller)]:
         root.removeHandler(former)
@@ -51,6 +65,28 @@ def without_secrets(text: str) -> str:
 class _Teller(logging.StreamHandler[IO[str]]):
     def handleError(self, record: logging.LogRecord) -> None:
         """Say nothing: what logging would print on the same stream holds the secrets."""
+
+
+class _Dam(logging.Filter):
+    """Lets one line a second of who floods pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next_at = 0.0
+        self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to tell it; how many it left out is told as `more`."""
+        if record.name.partition(".")[0] not in _FLOODING:
+            return True
+        now = time.monotonic()
+        if now < self._next_at:
+            self._left_out += 1
+            return False
+        if self._left_out:
+            record.more = self._left_out
+        self._next_at, self._left_out = now + _FLOOD_SECONDS, 0
+        return True
 
 
 class TextFormatter(logging.Formatter):

@@ -2,12 +2,14 @@
 
 import logging
 import threading
+from collections.abc import Sequence
 
 from deploy.errors import StoreError
 from deploy.metrics import STORE_FAULTS
-from deploy.store.outbox import Outbox
-from streamer.bus import Bus
-from streamer.errors import BusClosedError
+from deploy.store.outbox import Outbox, OutboxRow
+from streamer.bus import Bus, Message
+from streamer.errors import BusClosedError, BusUnreachableError
+from streamer.limited_log import LimitedLog
 
 WAIT_SECONDS = 0.5
 BATCH = 256
@@ -16,16 +18,20 @@ _log = logging.getLogger(__name__)
 
 
 class OutboxPump:
-    """Publishes outbox rows in order, at least once each: readers ignore lower revisions."""
+    """Publishes what changed, at least once, in order: never an older revision after a newer.
+
+    Of all processes that have the store open one at a time does it.
+    """
 
     def __init__(self, outbox: Outbox, bus: Bus) -> None:
         self._outbox = outbox
         self._bus = bus
+        self._log = LimitedLog(_log)
 
     def seed(self) -> None:
         """Publish every entity as it is now: a bus in memory begins empty."""
-        for message in self._outbox.seed():
-            self._bus.publish(message)
+        with self._outbox.turn(wait=True):
+            self._tell_all()
 
     def run(self, stop: threading.Event) -> None:
         """Blocks until `stop` is set or the bus is closed."""
@@ -38,10 +44,34 @@ class OutboxPump:
 
     def _publish(self) -> None:
         try:
-            while rows := self._outbox.pending(BATCH):
-                for row in rows:
-                    self._bus.publish(row.message)
-                self._outbox.published([row.outbox_id for row in rows])
-        except StoreError as error:  # tried again with the next wait
+            with self._outbox.turn() as mine:
+                if mine:
+                    self._tell_changes()
+        except (StoreError, BusUnreachableError) as error:  # tried again with the next wait
             STORE_FAULTS.labels("outbox").inc()
-            _log.error("%s", error)
+            self._log.error("Changes wait to be published: %s", error)
+
+    def _tell_changes(self) -> None:
+        if self._outbox.doubtful:
+            self._tell_all()
+        while rows := self._outbox.pending(BATCH):
+            self._bus.publish_all(_newest(rows))
+            self._outbox.published([row.outbox_id for row in rows])
+
+    def _tell_all(self) -> None:
+        seed = self._outbox.seed()
+        self._bus.publish_all(seed.messages)
+        self._outbox.seeded(seed)
+
+
+def _newest(rows: Sequence[OutboxRow]) -> list[Message]:
+    """The newest message of each key.
+
+    A batch whose publishing was not noted is published again: its older ones must not come then.
+    """
+    found: dict[tuple[str, str], Message] = {}
+    for row in rows:
+        place = row.message.topic, row.message.key
+        found.pop(place, None)
+        found[place] = row.message
+    return list(found.values())

@@ -22,11 +22,12 @@ class Threads:
         self._first_error: BaseException | None = None
         self._lock = threading.Lock()
 
-    def start(self, name: str, target: Callable[[], None]) -> None:
+    def start(self, name: str, target: Callable[[], None]) -> threading.Thread:
         """Run `target` in a thread of that name."""
         thread = threading.Thread(target=self._guard, args=(target,), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def ended_within(self, seconds: float) -> bool:
         """Whether all threads have ended, or end within so many seconds."""

@@ -6,47 +6,115 @@ from collections.abc import Callable, Sequence
 
 from deploy.errors import StoreError
 from deploy.metrics import STORE_FAULTS
-from streamer.bus import Bus, Record, Topic
-from streamer.errors import BusClosedError
+from encoder.dead_letter import dead_letter
+from encoder.errors import EncoderError
+from encoder.metrics import DEAD_LETTER_COUNT
+from streamer.bus import DEAD_LETTERS, Bus, Message, Record, Topic
+from streamer.errors import BusClosedError, CommitLostError, RecordError
 
+GROUP = "watchword-store"
 POLL_SECONDS = 0.5
 RETRY_SECONDS = 1.0
+
+_FAULTS = (RecordError, EncoderError)  # of a record that is none of ours
 
 _log = logging.getLogger(__name__)
 
 
 class TopicReader:
-    """Hands the records of a topic to `take` until the topic is finished.
+    """Hands the records of a topic to `take`, which stores them, until the topic is finished.
 
-    While the store cannot take them (a full disk), they stay on the topic and are tried again:
-    what is full waits, and live cameras drop their oldest clips and count them.
+    Of several processes each stores the partitions that are its own, or with `is_shared` false each
+    takes in the whole topic, at every start. A position is committed once what lies before it is
+    stored: after a crash the last records come again, and `take` must not mind. While the store
+    cannot take them (a full disk), they stay on the topic and are tried again: what is full waits,
+    and live cameras drop their oldest clips and count them. A record that `take` cannot read is
+    dead-lettered.
     """
 
-    def __init__(self, bus: Bus, topic: Topic, take: Callable[[Sequence[Record]], None]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        topic: Topic,
+        take: Callable[[Sequence[Record]], None],
+        is_shared: bool = True,
+    ) -> None:
+        self._bus = bus
         self._topic = topic.name
         self._take = take
+        name = topic.name.removeprefix("watchword.")
+        self._group = f"{GROUP}-{name}" if is_shared else None
         # Subscribed before anything is published: nothing is missed
-        self._subscription = bus.subscribe(topic.name)
+        self._subscription = bus.subscribe(topic.name, self._group)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is agreed which records are this reader's, or the whole topic was read."""
+        subscription = self._subscription
+        return subscription.caught_up if self._group is None else subscription.settled
 
     def run(self, stop: threading.Event) -> None:
         """Blocks until the topic is finished and stored, or `stop` is set, or the bus is closed."""
         try:
             while not (stop.is_set() or self._subscription.finished):
-                records = self._subscription.poll(POLL_SECONDS)
-                if records and not self._store(records, stop):
-                    return
+                self._read(POLL_SECONDS, stop)
         except BusClosedError:
             return
 
-    def _store(self, records: Sequence[Record], stop: threading.Event) -> bool:
+    def drain(self) -> None:
+        """Store what has come already, once `run` has ended; what the store refuses is told."""
+        stop = threading.Event()
+        stop.set()
+        try:
+            while self._read(0.0, stop):
+                pass
+        except BusClosedError:
+            return
+
+    def close(self) -> None:
+        """Leave the topic to the other processes."""
+        self._subscription.close()
+
+    def _read(self, timeout: float, stop: threading.Event) -> bool:
+        """Whether there was something, and it is stored."""
+        records = self._subscription.poll(timeout)
+        if not records:
+            return False
+        letters = self._stored(records, stop)
+        if letters is None:
+            return False
+        try:
+            self._subscription.commit(letters)
+        except CommitLostError as error:
+            _log.warning("what was stored of %s may come again: %s", self._topic, error)
+            self._subscription.close()
+            self._subscription = self._bus.subscribe(self._topic, self._group)
+        return True
+
+    def _stored(self, records: Sequence[Record], stop: threading.Event) -> list[Message] | None:
+        """Dead letters of what could not be read; None when the stop came before the store."""
         while True:
             try:
-                self._take(records)
+                return self._take_each(records)
             except StoreError as error:
                 STORE_FAULTS.labels(self._topic).inc()
                 _log.error("%s Again in %g s.", error, RETRY_SECONDS)
                 if stop.wait(RETRY_SECONDS):
                     _log.error("%d records of %s were not stored", len(records), self._topic)
-                    return False
-            else:
-                return True
+                    return None
+
+    def _take_each(self, records: Sequence[Record]) -> list[Message]:
+        """All at once if they can be, so that they share a transaction; else one by one."""
+        try:
+            self._take(records)
+        except _FAULTS as error:
+            if len(records) > 1:
+                return [letter for record in records for letter in self._take_each([record])]
+            return self._put_aside(records[0], error)
+        return []
+
+    def _put_aside(self, record: Record, error: Exception) -> list[Message]:
+        DEAD_LETTER_COUNT.labels("api").inc()
+        _log.error("a record of %s cannot be stored: %s", self._topic, error)
+        # One of a dead letter would come back here
+        return [] if self._topic == DEAD_LETTERS.name else [dead_letter(record, 1, error)]

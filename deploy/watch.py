@@ -106,7 +106,7 @@ class WatchRun:
         self._bus.close()
 
     def _start_grounding(self, threads: Threads) -> Grounder:
-        plan, config = self._plan, GroundingConfig()
+        plan, config = self._plan, GroundingConfig(overload=None)
         parts = load_parts(plan.bundle, config)
         grounder = Grounder(parts, AlertTracker(config.alerts, parts.name), config)
         texts = [query.text for query in plan.queries]

@@ -85,6 +85,16 @@ def load_bundle(
     return bundle
 
 
+def load_manifest(
+    name_or_folder: str | Path = DEFAULT_BUNDLE, search: Sequence[Path] | None = None
+) -> Manifest:
+    """What a bundle says of itself, for who runs none of its models; its files are not checked.
+
+    Raises UnknownBundleError or ManifestError.
+    """
+    return read_manifest(_find(name_or_folder, bundle_folders() if search is None else search))
+
+
 def list_bundles(search: Sequence[Path] | None = None) -> list[ListedBundle]:
     """The bundles that can be named, sorted; their files are not checked."""
     found: dict[str, ListedBundle] = {}

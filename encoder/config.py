@@ -21,3 +21,4 @@ class EncoderConfig:
     poll_seconds: float = 0.2  # how soon a stop is noticed while no clip comes
     vector_type: VectorType = "f4"
     attempts: int = 2  # of a clip that fails alone, before it is dead-lettered
+    stale_seconds: float = 0.0  # live clips produced longer ago are dropped; 0: never

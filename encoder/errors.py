@@ -12,6 +12,7 @@ EncoderError
 ├── TextError                   a text that cannot be encoded
 ├── EmbeddingRecordError        bytes that are no embedding of a known schema
 ├── FeaturesRecordError         bytes that are no text features of a known schema
+├── ReplayError                 a dead letter that cannot be published again
 ├── WeightsError                published weights could not be fetched, or are not the pinned ones
 └── TrainingError               training data that is missing or unusable
 """
@@ -63,6 +64,10 @@ class EmbeddingRecordError(EncoderError):
 
 class FeaturesRecordError(EncoderError):
     """Bytes on the query features topic that are no text features of a known schema."""
+
+
+class ReplayError(EncoderError):
+    """A dead letter that cannot be published again, or had better not be."""
 
 
 class WeightsError(EncoderError):

@@ -16,6 +16,16 @@ DURATION = Histogram(
 DEAD_LETTER_COUNT = Counter(
     "watchword_dead_letters_total", "Records given up after repeated faults", ["stage"]
 )
+COMMITS_LOST = Counter(
+    "watchword_commits_lost_total",
+    "Times a stage began anew because its partitions went elsewhere before a commit",
+    ["stage"],
+)
+CLIPS_STALE = Counter(
+    "watchword_clips_stale_total",
+    "Clips of live cameras that came too late to be worth encoding",
+    ["camera"],
+)
 BUNDLE_INFO = Gauge(
     "watchword_bundle_info", "1 for the bundle in use", ["name", "version", "space"]
 )

@@ -18,7 +18,7 @@ STOP_SECONDS = 0.2  # how soon a stop is noticed
 class EncoderPart:
     """Encodes clips and texts, each in a thread of its own: a new query never waits for clips.
 
-    It ends when the clips do, or at once when it is stopped.
+    It ends when the clips do, or at once when it is stopped; then the embeddings topic is finished.
     """
 
     name = "encoder"
@@ -30,8 +30,8 @@ class EncoderPart:
 
     @property
     def ready(self) -> bool:
-        """Whether all queries that were there at the start have been encoded."""
-        return self._texts.ready
+        """Whether it is agreed who encodes what, and all queries of this process are encoded."""
+        return self._clips.settled and self._texts.ready
 
     def run(self, stop: threading.Event) -> None:
         """Blocks until the clips are finished or `stop` is set; raises what a thread raised."""

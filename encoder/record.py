@@ -8,18 +8,15 @@ import numpy as np
 from encoder.embedding import ClipEmbedding
 from encoder.errors import EmbeddingRecordError
 from streamer.frame import ClockSource
-
-SCHEMA = 1
+from streamer.schema import RecordDecoder
 
 VectorType = Literal["f4", "f2"]  # little-endian float32 or float16
 
 
-class _Schema(msgspec.Struct):
-    schema: int
+class EmbeddingRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An embedding on the bus; `vector` holds D numbers of `vector_type`."""
 
-
-class _EmbeddingRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    schema: Literal[1] = 1
+    schema: int = 1
     camera_id: str
     session: int
     index: int
@@ -34,15 +31,14 @@ class _EmbeddingRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     watched_since: float = 0.0
 
 
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_EmbeddingRecord)
-_SCHEMA_DECODER = msgspec.msgpack.Decoder(_Schema)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = RecordDecoder(EmbeddingRecord, "embedding", "msgpack", EmbeddingRecordError)
 
 
 def pack_embedding(embedding: ClipEmbedding, vector_type: VectorType = "f4") -> bytes:
     """The record of an embedding; "f2" halves it at a cosine of more than 0.99999 to the vector."""
-    return _ENCODER.encode(
-        _EmbeddingRecord(
+    return _encoder.encode(
+        EmbeddingRecord(
             camera_id=embedding.camera_id,
             session=embedding.session,
             index=embedding.index,
@@ -62,12 +58,9 @@ def pack_embedding(embedding: ClipEmbedding, vector_type: VectorType = "f4") -> 
 def unpack_embedding(data: bytes) -> ClipEmbedding:
     """The embedding of a record, its vector float32 [D] of norm 1.
 
-    Raises EmbeddingRecordError if the bytes are no record, or one of an unknown schema.
+    Raises EmbeddingRecordError if the bytes are no record, or one of a later schema.
     """
-    try:
-        record = _DECODER.decode(data)
-    except msgspec.DecodeError as error:
-        raise EmbeddingRecordError(_what_is_wrong(data, error)) from error
+    record = _decoder.decode(data)
     size = np.dtype(record.vector_type).itemsize
     if not record.vector or len(record.vector) % size:
         raise EmbeddingRecordError(f"an embedding of {len(record.vector)} bytes is cut off")
@@ -87,13 +80,3 @@ def unpack_embedding(data: bytes) -> ClipEmbedding:
         skipped=record.skipped,
         watched_since=record.watched_since,
     )
-
-
-def _what_is_wrong(data: bytes, error: Exception) -> str:
-    try:
-        schema = _SCHEMA_DECODER.decode(data).schema
-    except msgspec.DecodeError:
-        return f"a record on the embeddings topic is no embedding: {error}"
-    if schema != SCHEMA:
-        return f"an embedding of schema {schema}: this Watchword reads schema {SCHEMA}, upgrade it"
-    return f"a record on the embeddings topic is no embedding: {error}"

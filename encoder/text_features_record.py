@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import msgspec
 import numpy as np
 
 from encoder.embedding import TextFeatures
 from encoder.errors import FeaturesRecordError
+from streamer.schema import RecordDecoder
 
 _FLOAT = np.dtype("<f4")
 
@@ -35,30 +35,34 @@ class QueryFeatures:
         return (self.features.text, *(negative.text for negative in self.negatives))
 
 
-class _Text(msgspec.Struct, frozen=True, array_like=True):
+class EncodedText(msgspec.Struct, frozen=True, array_like=True):
+    """A text and its features, as an array."""
+
     text: str
     pooled: memoryview  # little-endian float32 [D]; a view of the record, which is not copied
     tokens: memoryview  # [N, D]
 
 
-class _FeaturesRecord(msgspec.Struct, frozen=True, kw_only=True):
-    schema: Literal[1] = 1
+class FeaturesRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The features of a version of a query on the bus, or its problem."""
+
+    schema: int = 1
     query_id: str
     version: int
     space_id: str
-    texts: list[_Text] = []  # the query's own text, then its negatives
+    texts: list[EncodedText] = []  # the query's own text, then its negatives
     problem: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_FeaturesRecord)
+_decoder = RecordDecoder(FeaturesRecord, "text features", "msgpack", FeaturesRecordError)
 
 
 def pack_text_features(features: QueryFeatures) -> bytes:
     """The record of a version's features, or of its problem."""
     texts = [] if features.features is None else [features.features, *features.negatives]
     return _encoder.encode(
-        _FeaturesRecord(
+        FeaturesRecord(
             query_id=features.query_id,
             version=features.version,
             space_id=features.space_id,
@@ -71,13 +75,13 @@ def pack_text_features(features: QueryFeatures) -> bytes:
 def unpack_text_features(value: bytes) -> QueryFeatures:
     """The features of a record; their numbers are views of `value`.
 
-    Raises FeaturesRecordError if the bytes are no record, or one of an unknown schema.
+    Raises FeaturesRecordError if the bytes are no record, or one of a later schema.
     """
+    record = _decoder.decode(value)
     try:
-        record = _decoder.decode(value)
         features = [_unpacked(text, record.space_id) for text in record.texts]
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise FeaturesRecordError(f"the bytes are no text features: {error}") from error
+    except ValueError as error:
+        raise FeaturesRecordError(f"The bytes are no text features: {error}.") from error
     if bool(features) == bool(record.problem):
         raise FeaturesRecordError(
             f"the text features of query {record.query_id} hold {len(features)} texts and the "
@@ -100,12 +104,12 @@ def features_of(
     return QueryFeatures(query_id, version, space_id, encoded[0], tuple(encoded[1:]))
 
 
-def _packed(text: TextFeatures) -> _Text:
+def _packed(text: TextFeatures) -> EncodedText:
     pooled, tokens = (array.astype(_FLOAT).tobytes() for array in (text.pooled, text.tokens))
-    return _Text(text.text, memoryview(pooled), memoryview(tokens))
+    return EncodedText(text.text, memoryview(pooled), memoryview(tokens))
 
 
-def _unpacked(text: _Text, space_id: str) -> TextFeatures:
+def _unpacked(text: EncodedText, space_id: str) -> TextFeatures:
     # The pooled vector meets every window that the gate lets pass: a copy of it is aligned.
     pooled = np.frombuffer(text.pooled, _FLOAT).astype(np.float32)
     tokens = np.frombuffer(text.tokens, _FLOAT).reshape(-1, max(1, len(pooled)))

@@ -2,12 +2,13 @@
 
 import msgspec
 
-from streamer.errors import RecordError
+from streamer.schema import RecordDecoder
 
 
 class TextRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The texts of one version of a query; its other fields are grounding's, and not read."""
 
+    schema: int = 1
     query_id: str
     text: str
     version: int = 1
@@ -19,16 +20,13 @@ class TextRequest(msgspec.Struct, frozen=True, kw_only=True):
         return (self.text, *self.negatives)
 
 
-_decoder = msgspec.json.Decoder(TextRequest)
+_decoder = RecordDecoder(TextRequest, "query record")
 
 
 def unpack_text_request(value: bytes) -> TextRequest:
     """The texts of a query record.
 
     Raises:
-        RecordError: the bytes are no query record.
+        RecordError: the bytes are no query record, or one of a later schema.
     """
-    try:
-        return _decoder.decode(value)
-    except msgspec.MsgspecError as error:
-        raise RecordError(f"The bytes are no query record: {error}.") from error
+    return _decoder.decode(value)

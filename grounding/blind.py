@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from streamer.bus import BLIND, Message
-from streamer.errors import RecordError
+from streamer.schema import RecordDecoder
 
 # stream: the camera gave no picture; lag: a clip was dropped or put aside on its way;
 # overload: grounding had no time for it; restart: no process read the camera.
@@ -35,7 +35,7 @@ class Covered(msgspec.Struct, frozen=True):
     until: float  # UTC seconds
 
 
-_decoder = msgspec.json.Decoder(BlindPeriod)
+_decoder = RecordDecoder(BlindPeriod, "blind period")
 
 
 def blind_message(period: BlindPeriod) -> Message:
@@ -47,9 +47,6 @@ def unpack_blind(value: bytes) -> BlindPeriod:
     """The period.
 
     Raises:
-        RecordError: the bytes are no blind period.
+        RecordError: the bytes are no blind period, or one of a later schema.
     """
-    try:
-        return _decoder.decode(value)
-    except msgspec.MsgspecError as error:
-        raise RecordError(f"The bytes are no blind period: {error}.") from error
+    return _decoder.decode(value)

@@ -26,6 +26,18 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OverloadSettings:
+    """When grounding counts as overloaded, and what it leaves out then (`grounding.overload`)."""
+
+    limit_seconds: float = 10.0  # how old live clips may be when they are read
+    threshold_delta: float = 1.0  # logits above the gate's threshold, from step 1
+    pairs: int = 8  # of a window, from step 2
+    period_seconds: float = 10.0  # what is judged at a time
+    calm_seconds: float = 60.0  # before a step is taken back
+    spare: float = 0.8  # of the time may be spent after that
+
+
+@dataclass(frozen=True, slots=True)
 class GroundingConfig:
     """How grounding runs here."""
 
@@ -42,6 +54,7 @@ class GroundingConfig:
     backlog_grace_seconds: float = 120.0
     forget_seconds: float = 600.0  # a live camera silent for so long is forgotten
     poll_seconds: float = 0.25  # how soon a changed query is noticed while no clip comes
+    overload: OverloadSettings | None = OverloadSettings()  # None: nothing is ever left out
     # Open alerts outlive the process: their state goes with each event, the end leaves them open.
     resumable: bool = False
     min_moment_seconds: float = 0.5

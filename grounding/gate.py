@@ -74,15 +74,24 @@ class Gate:
         logits: NDArray[np.float32] = cosines * np.float32(scale) + np.float32(bias)
         return logits
 
-    def salient(self, windows: Sequence[Window]) -> NDArray[np.bool_]:
-        """Which (window, query) pairs [W, Q] pass by the saliency of their newest clips."""
+    @property
+    def threshold(self) -> float:
+        """The saliency (logit) from which a pair passes."""
+        return self._settings.gate_threshold
+
+    def saliency(self, windows: Sequence[Window]) -> NDArray[np.float32]:
+        """Greatest logit [W, Q] of the newest clips of each window."""
         newest = [_newest_rows(window, self._settings.gate_clips) for window in windows]
         if not newest:
-            return np.zeros((0, len(self._sentences)), np.bool_)
-        hot = self.local_saliency(np.concatenate(newest)) >= self._settings.gate_threshold
+            return np.zeros((0, len(self._sentences)), np.float32)
+        logits = self.local_saliency(np.concatenate(newest))
         starts = np.cumsum([0, *(len(rows) for rows in newest[:-1])])
-        passed: NDArray[np.bool_] = np.logical_or.reduceat(hot, starts, axis=0)
-        return passed
+        greatest: NDArray[np.float32] = np.maximum.reduceat(logits, starts, axis=0)
+        return greatest
+
+    def salient(self, windows: Sequence[Window]) -> NDArray[np.bool_]:
+        """Which (window, query) pairs [W, Q] pass by the saliency of their newest clips."""
+        return self.saliency(windows) >= np.float32(self.threshold)
 
     def audited(self, window: Window, every: int) -> NDArray[np.bool_]:
         """Which queries [Q] of this window are looked at whatever the gate says: one in `every`.

@@ -16,7 +16,7 @@ DURATION = Histogram(
 ALERTS = Counter("watchword_alerts_total", "Alert events", ["severity", "state"])
 WINDOWS = Counter(
     "watchword_windows_total",
-    "Windows: due; evaluated; blind (the newest clip is missing)",
+    "Windows: due; evaluated; blind (the newest clip is missing, or the window was not looked at)",
     ["outcome"],
 )
 IGNORED_EMBEDDINGS = Counter(
@@ -31,13 +31,31 @@ AUDITED = Counter(
 )
 COVERAGE = Gauge(
     "watchword_query_coverage_ratio",
-    "Windows of a camera that were evaluated, of those due in the last hour",
+    "Seconds of a camera that were evaluated, of those owed in the last hour",
     ["camera"],
+)
+BLIND_SECONDS = Counter(
+    "watchword_blind_seconds_total",
+    "Seconds in which a camera was not watched, by reason: stream, lag, overload, restart",
+    ["reason"],
+)
+OVERLOAD_STEP = Gauge(
+    "watchword_overload_step",
+    "What grounding leaves out to keep up: 0 nothing, up to 3 (see grounding/overload.py)",
+)
+EVALUATIONS_SKIPPED = Counter(
+    "watchword_query_evaluations_skipped_total",
+    "(window, query) pairs that overload kept from the detector, by the step that did",
+    ["step"],
 )
 STANDING_QUERIES = Gauge(
     "watchword_standing_queries",
     "Queries wanted armed: watched; waiting for text features; refused (see the log)",
     ["state"],
+)
+UNREADABLE_BLIND = Counter(
+    "watchword_blind_unreadable_total",
+    "Records of the blind topic that are no blind periods and were left out",
 )
 UNREADABLE_STATES = Counter(
     "watchword_alert_states_unreadable_total",

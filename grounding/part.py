@@ -1,36 +1,30 @@
 """The grounding part of a running server: queries come and go, open alerts outlive it."""
 
-import logging
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from threading import Event
 
-import msgspec
-
 from encoder.bundle import Bundle
-from grounding.alert_state import unpack_alert_state
 from grounding.config import GroundingConfig
 from grounding.coverage import Coverage
 from grounding.grounder import Grounder, GroundingCounts
-from grounding.metrics import UNREADABLE_STATES
 from grounding.parts import GroundingParts, load_parts
 from grounding.query_book import QueryBook
-from grounding.query_intake import FIRST_POLL_SECONDS, QueryIntake
+from grounding.query_intake import QueryIntake
 from grounding.tracker import AlertTracker
 from grounding.worker import GroundingWorker
-from streamer.bus import ALERT_STATE, Bus, Record
-from streamer.errors import BusClosedError, RecordError
-
-_log = logging.getLogger(__name__)
+from streamer.bus import Bus
+from streamer.errors import BusClosedError
 
 
 class GroundingPart:
     """Evaluates the windows of all cameras for whichever queries are armed.
 
-    Before the first window it reads all queries there are, and the open alerts of the last run.
-    When the embeddings end it finishes the alerts topic and leaves open alerts open.
+    Before the first window it reads all queries there are; of each partition that it gets, what
+    was remembered of its cameras. At the end it finishes the alerts topic and leaves open alerts
+    open. Embeddings of another bundle are put aside, counted and told of once a minute.
     """
 
     name = "grounding"
@@ -48,12 +42,15 @@ class GroundingPart:
         self._book = QueryBook(parts.calibration, parts.buffer.space_id)
         tracker = AlertTracker(config.alerts, parts.name, keep_snapshots=True)
         self._grounder = Grounder(parts, tracker, self._config, Coverage(clock))
-        self._ready = Event()
+        self._worker: GroundingWorker | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether the queries and open alerts that were there at the start have been read."""
-        return self._ready.is_set()
+        """Whether all queries have been read, and all windows are as they were before.
+
+        False again while it is agreed anew who reads which cameras.
+        """
+        return self._worker is not None and self._worker.ready
 
     @property
     def counts(self) -> GroundingCounts:
@@ -61,43 +58,17 @@ class GroundingPart:
         return self._grounder.counts
 
     def run(self, stop: Event) -> None:
-        """Blocks until the embeddings end, `stop` is set or the bus is closed.
-
-        Raises ForeignSpaceError for embeddings of another bundle.
-        """
+        """Blocks until the embeddings end, `stop` is set or the bus is closed."""
         try:
             with closing(QueryIntake(self._bus, self._book, self._clock)) as queries:
-                worker = GroundingWorker(
+                queries.read_whole(stop)
+                self._grounder.watch(queries.changes() or ())
+                self._worker = GroundingWorker(
                     self._bus, self._grounder, self._config, self._clock, queries
                 )
-                queries.read_whole(stop)
-                worker.hear(self._restore(stop))
-                self._grounder.watch(queries.changes() or ())
-                self._ready.set()
-                worker.run(stop)
+                self._worker.run(stop)
         except BusClosedError:
             return
-
-    def _restore(self, stop: Event) -> set[str]:
-        """Go on with the open alerts on the topic; the cameras they are on."""
-        cameras: set[str] = set()
-        with closing(self._bus.subscribe(ALERT_STATE.name)) as subscription:
-            while not stop.is_set():
-                for record in subscription.poll(FIRST_POLL_SECONDS):
-                    cameras |= self._restore_record(record)
-                if subscription.caught_up:
-                    break
-        return cameras
-
-    def _restore_record(self, record: Record) -> set[str]:
-        if record.value is None:
-            return set()
-        try:
-            return self._grounder.restore(unpack_alert_state(record.value).alerts)
-        except (RecordError, msgspec.MsgspecError) as error:
-            UNREADABLE_STATES.inc()
-            _log.error("the open alerts of camera %s cannot be gone on with: %s", record.key, error)
-            return set()
 
 
 def build(config: GroundingConfig, bundle: Bundle, bus: Bus) -> GroundingPart:

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from grounding.schedule import Schedule
-from streamer.errors import RecordError
+from streamer.schema import RecordDecoder
 
 Severity = Literal["info", "warning", "critical"]
 WantedState = Literal["armed", "paused", "draft"]
@@ -14,7 +14,7 @@ QueryState = Literal["draft", "pending", "armed", "paused"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")  # in rising order
 
 
-class Sensitivity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Sensitivity(msgspec.Struct, frozen=True, kw_only=True):
     """From which probability on it alerts: exactly one of the two is set."""
 
     alerts_per_day: float | None = None  # the alert budget of the query on each camera
@@ -30,6 +30,7 @@ class QueryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
     with a lower `revision` than one already seen is ignored.
     """
 
+    schema: int = 1
     query_id: str
     text: str
     revision: int = 0  # given by the store
@@ -51,7 +52,7 @@ class QueryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
 
 
 _VERSIONED = ("text", "negatives", "cameras", "schedule", "sensitivity")
-_decoder = msgspec.json.Decoder(QueryRecord)
+_decoder = RecordDecoder(QueryRecord, "query record")
 
 
 def is_new_version(old: QueryRecord, new: QueryRecord) -> bool:
@@ -68,9 +69,6 @@ def unpack_query(value: bytes) -> QueryRecord:
     """The record; unknown fields are a newer writer's, and ignored.
 
     Raises:
-        RecordError: the bytes are no query record.
+        RecordError: the bytes are no query record, or one of a later schema.
     """
-    try:
-        return _decoder.decode(value)
-    except msgspec.MsgspecError as error:
-        raise RecordError(f"The bytes are no query record: {error}.") from error
+    return _decoder.decode(value)

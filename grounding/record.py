@@ -7,14 +7,16 @@ import msgspec
 
 from grounding.alert import Alert, AlertState
 from streamer.errors import RecordError
+from streamer.schema import RecordDecoder
 
 
-class AlertRecord(msgspec.Struct, kw_only=True, omit_defaults=False, forbid_unknown_fields=True):
+class AlertRecord(msgspec.Struct, kw_only=True, omit_defaults=False):
     """The published fields of an alert, in the order they are printed.
 
     `start` and `end` are RFC 3339 UTC; `start_seconds` and `end_seconds` are offsets from the
     beginning of a file source, null for others. `saliency` holds (seconds, probability) pairs,
-    the seconds on the file's clock where there is one, else UTC.
+    the seconds on the file's clock where there is one, else UTC. Its schema is 1 and not printed:
+    an event on the topic names it (`ce_dataschema`), and a later one says `schema` here too.
     """
 
     id: str
@@ -35,6 +37,9 @@ class AlertRecord(msgspec.Struct, kw_only=True, omit_defaults=False, forbid_unkn
     revision: int
     session: int
     at: str
+
+
+_decoder = RecordDecoder(AlertRecord, "alert record")
 
 
 def alert_record(
@@ -74,12 +79,16 @@ def pack_alert(alert: Alert) -> bytes:
 
 
 def unpack_alert(packed: bytes) -> Alert:
-    """The alert of the topic's JSON; raises streamer.errors.RecordError for anything else."""
+    """The alert of the topic's JSON.
+
+    Raises:
+        RecordError: the bytes are no alert record, or one of a later schema.
+    """
+    record = _decoder.decode(packed)
     try:
-        record = msgspec.json.decode(packed, type=AlertRecord)
         start, end, at = (_seconds(text) for text in (record.start, record.end, record.at))
-    except (msgspec.DecodeError, ValueError) as error:
-        raise RecordError(f"not an alert record: {error}") from error
+    except ValueError as error:
+        raise RecordError(f"The bytes are no alert record: {error}.") from error
     return Alert(
         alert_id=record.id,
         revision=record.revision,

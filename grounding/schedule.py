@@ -17,7 +17,7 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _END_OF_DAY = "24:00"
 
 
-class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Hours(msgspec.Struct, frozen=True, kw_only=True):
     """From `begin` to `end` ("HH:MM") on these days; an end not after the begin is next day's."""
 
     days: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -33,7 +33,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return (today and minute >= begin) or (yesterday and minute < end)
 
 
-class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """Hours of the week in an IANA time zone; outside all of them the query rests."""
 
     hours: tuple[Hours, ...]

@@ -13,6 +13,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     `queries` names query ids, `cameras` camera ids, `*` standing for any run of letters.
     """
 
+    schema: int = 1
     silence_id: str
     starts_at: float
     ends_at: float

@@ -13,6 +13,9 @@ from grounding.alert_subscription import AlertSubscription
 from grounding.query_record import QueryRecord, QueryState
 from grounding.silence import Silence
 from grounding.stored_alert import AlertEvent, AlertFilter, Feedback, StoredAlert
+from grounding.stored_blind import BlindFilter, StoredBlindPeriod
+
+BlindPlace = tuple[float, int]  # of a blind period in the list: its start and its number
 
 
 class QueryStore(Protocol):
@@ -110,6 +113,15 @@ class AlertStore(Protocol):
 
     def last_sequence(self) -> int:
         """The sequence of the newest event; 0 before the first."""
+
+
+class BlindStore(Protocol):
+    """Blind periods; those of one camera, reason and set of queries that touch are one."""
+
+    def page(
+        self, wanted: BlindFilter, after: BlindPlace | None, limit: int
+    ) -> Sequence[StoredBlindPeriod]:
+        """Up to `limit` periods after a place, None for the first; the last to begin come first."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

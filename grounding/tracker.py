@@ -34,9 +34,9 @@ class _Track(msgspec.Struct):
     closed: list[_Closed] = []
 
 
-class _State(msgspec.Struct):
-    clocks: dict[str, float]  # camera: how far it has been seen, UTC seconds
-    tracks: dict[str, dict[str, _Track]]  # camera: query: track
+class _Camera(msgspec.Struct):
+    clock: float  # how far it has been seen, UTC seconds
+    tracks: dict[str, _Track] = {}  # by query
 
 
 class AlertTracker:
@@ -56,15 +56,16 @@ class AlertTracker:
         self._settings = settings
         self._bundle = bundle
         self._snapshots: dict[str, bytes] | None = {} if keep_snapshots else None
-        self._state = _State({}, {})
+        self._cameras: dict[str, _Camera] = {}
         self.dropped: Counter[str] = Counter()  # repeated, brief
 
     def update(
         self, query: StandingQuery, camera_id: str, at: float, moments: Sequence[Moment]
     ) -> list[Alert]:
         """Take in the moments at or above the threshold of one window that had seen until `at`."""
-        at = self._move_clock(camera_id, at)
-        track = self._state.tracks.setdefault(camera_id, {}).setdefault(query.query_id, _Track())
+        camera = self._at(camera_id, at)
+        at = camera.clock
+        track = camera.tracks.setdefault(query.query_id, _Track())
         self._forget_closed(track, at)
         hold = max(self._settings.hold_seconds, query.keep_firing_for_seconds)
         for moment, not_before in self._untold(track, moments, hold):
@@ -79,39 +80,32 @@ class AlertTracker:
 
     def advance(self, camera_id: str, at: float) -> list[Alert]:
         """Let time go on without a window, on silence: closes what nothing extends any more."""
-        at = self._move_clock(camera_id, at)
+        camera = self._at(camera_id, at)
         events: list[Alert] = []
-        tracks = self._state.tracks.get(camera_id, {})
-        for query_id, track in list(tracks.items()):
-            events += self._close_due(track, at)
-            self._forget_closed(track, at)
+        for query_id, track in list(camera.tracks.items()):
+            events += self._close_due(track, camera.clock)
+            self._forget_closed(track, camera.clock)
             if not track.live and not track.closed:
-                del tracks[query_id]
+                del camera.tracks[query_id]
         return events
 
     def finish(self, camera_id: str | None = None) -> list[Alert]:
         """Close all alerts of a camera, or of all: its source has come to its end."""
-        cameras = sorted(self._state.tracks) if camera_id is None else [camera_id]
+        ids = sorted(self._cameras) if camera_id is None else [camera_id]
         events: list[Alert] = []
-        for camera in cameras:
-            for track in self._state.tracks.get(camera, {}).values():
-                events += self._close(track, list(track.live), self._state.clocks[camera])
+        for camera in [self._cameras[one] for one in ids if one in self._cameras]:
+            for track in camera.tracks.values():
+                events += self._close(track, list(track.live), camera.clock)
         return events
 
     def active(self, camera_id: str) -> set[str]:
         """Ids of the queries with an open or candidate alert on the camera."""
-        tracks = self._state.tracks.get(camera_id, {})
-        return {query_id for query_id, track in tracks.items() if track.live}
-
-    def open_alerts(self, camera_id: str) -> list[bytes]:
-        """Snapshots of the camera's alerts that somebody was told about and that are not closed."""
-        tracks = self._state.tracks.get(camera_id, {}).values()
-        live = [alert for track in tracks for alert in track.live]
-        return [msgspec.msgpack.encode(alert) for alert in live if alert.revision > 0]
+        return {query_id for query_id, track in self._tracks(camera_id).items() if track.live}
 
     def clock(self, camera_id: str) -> float:
         """How far the camera has been seen, UTC seconds; -inf for one that never was."""
-        return self._state.clocks.get(camera_id, -inf)
+        camera = self._cameras.get(camera_id)
+        return -inf if camera is None else camera.clock
 
     def take_snapshots(self) -> dict[str, bytes]:
         """By event id, the alert right after each event since the last call; empty when closed."""
@@ -128,33 +122,50 @@ class AlertTracker:
         """
         alerts = [msgspec.msgpack.decode(one, type=TrackedAlert) for one in snapshots]
         for alert in alerts:
-            self._move_clock(alert.camera_id, alert.seen_until)
-            tracks = self._state.tracks.setdefault(alert.camera_id, {})
+            tracks = self._at(alert.camera_id, alert.seen_until).tracks
             live = tracks.setdefault(alert.query_id, _Track()).live
             if all(alert.alert_id != known.alert_id for known in live):
                 live.append(alert)
         return {alert.camera_id for alert in alerts}
 
+    def camera_snapshot(self, camera_id: str) -> bytes:
+        """All there is to know of a camera, for `restore_camera`; empty for one never seen.
+
+        Candidates are in it, and closed alerts whose events later windows still see.
+        """
+        camera = self._cameras.get(camera_id)
+        return b"" if camera is None else msgspec.msgpack.encode(camera)
+
+    def restore_camera(self, camera_id: str, snapshot: bytes) -> None:
+        """Put the camera back as it was at its snapshot, whatever is known of it now.
+
+        Raises msgspec.DecodeError for bytes that are no snapshot, and then changes nothing.
+        """
+        if snapshot:
+            self._cameras[camera_id] = msgspec.msgpack.decode(snapshot, type=_Camera)
+        else:
+            self.drop(camera_id)
+
     def forget(self, camera_id: str) -> bool:
         """Free the memory of a camera; False while it has alerts that are not over."""
-        if self._state.tracks.get(camera_id):
+        if self._tracks(camera_id):
             return False
-        self._state.tracks.pop(camera_id, None)
-        self._state.clocks.pop(camera_id, None)
+        self.drop(camera_id)
         return True
 
-    def snapshot(self) -> bytes:
-        """The whole state, for `restore`."""
-        return msgspec.msgpack.encode(self._state)
+    def drop(self, camera_id: str) -> None:
+        """Forget a camera with all its alerts, and tell nothing: another worker goes on with it."""
+        self._cameras.pop(camera_id, None)
 
-    def restore(self, snapshot: bytes) -> None:
-        """Go on from a snapshot; raises msgspec.ValidationError for anything else."""
-        self._state = msgspec.msgpack.decode(snapshot, type=_State)
+    def _tracks(self, camera_id: str) -> dict[str, _Track]:
+        camera = self._cameras.get(camera_id)
+        return {} if camera is None else camera.tracks
 
-    def _move_clock(self, camera_id: str, at: float) -> float:
-        at = max(at, self._state.clocks.get(camera_id, at))
-        self._state.clocks[camera_id] = at
-        return at
+    def _at(self, camera_id: str, at: float) -> _Camera:
+        """The camera, its clock moved on; time never goes back."""
+        camera = self._cameras.setdefault(camera_id, _Camera(at))
+        camera.clock = max(at, camera.clock)
+        return camera
 
     def _untold(
         self, track: _Track, moments: Iterable[Moment], hold: float

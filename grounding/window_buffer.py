@@ -74,9 +74,38 @@ class WindowBuffer:
         missing = rows.append(embedding, gate_vector)
         return Push(rows.window(embedding, self._clip_seconds), missing)
 
+    @property
+    def clips(self) -> int:
+        """How many clips a window holds at most."""
+        return self._clips
+
+    def mark(self, camera_id: str) -> "Mark":
+        """The camera's rows as they are now, for `undo`."""
+        rows = self._sessions.get(camera_id)
+        return Mark(camera_id, rows, None if rows is None else rows.block)
+
+    def undo(self, mark: "Mark") -> None:
+        """Take back what was pushed of the camera since the mark; windows made of it are void."""
+        if mark.rows is None or mark.block is None:
+            self.forget(mark.camera_id)
+            return
+        mark.rows.restore(mark.block)
+        self._sessions[mark.camera_id] = mark.rows
+
     def forget(self, camera_id: str) -> None:
         """Free the memory of a camera that is no longer watched."""
         self._sessions.pop(camera_id, None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Rows as far as they were filled; what lies behind is empty."""
+
+    first_index: int
+    filled: int
+    vectors: NDArray[np.float32]
+    gates: NDArray[np.float32]
+    mask: NDArray[np.bool_]
 
 
 class _SessionRows:
@@ -95,6 +124,16 @@ class _SessionRows:
     @property
     def next_index(self) -> int:
         return self._first_index + self._filled
+
+    @property
+    def block(self) -> _Block:
+        return _Block(self._first_index, self._filled, self._vectors, self._gates, self._mask)
+
+    def restore(self, block: _Block) -> None:
+        self._first_index, self._filled = block.first_index, block.filled
+        self._vectors, self._gates, self._mask = block.vectors, block.gates, block.mask
+        for rows in (self._vectors, self._gates, self._mask):
+            rows[self._filled :] = 0
 
     def append(self, embedding: ClipEmbedding, gate_vector: NDArray[np.float32]) -> int:
         """Write the clip's row; return how many clips were passed over before it."""
@@ -143,6 +182,15 @@ class _SessionRows:
         self._open_block(first_index=self.next_index - keep)
         self._vectors[:keep], self._gates[:keep], self._mask[:keep] = vectors, gates, mask
         self._filled = keep
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """What there was of a camera at some time."""
+
+    camera_id: str
+    rows: _SessionRows | None
+    block: _Block | None
 
 
 def _frozen(view: Rows) -> Rows:

@@ -1,29 +1,34 @@
 """Embeddings topic in, alerts topic out."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from threading import Event
 from typing import Protocol
+from uuid import uuid4
 
-from encoder.bundle import Bundle
 from encoder.dead_letter import dead_letter
-from encoder.embedding import ClipEmbedding
 from encoder.errors import EmbeddingRecordError
-from encoder.metrics import DEAD_LETTER_COUNT
+from encoder.metrics import COMMITS_LOST, DEAD_LETTER_COUNT
 from encoder.record import unpack_embedding
 from grounding.alert import Alert
 from grounding.alert_state import state_message
+from grounding.attempts import Arrival, Attempts, PutAside
+from grounding.blind import blind_message
+from grounding.cloud_event import alert_message
 from grounding.config import GroundingConfig
 from grounding.grounder import Grounder, GroundingCounts
-from grounding.parts import load_parts
+from grounding.hearing import Hearing
+from grounding.membership import Membership
 from grounding.query import StandingQuery
-from grounding.record import pack_alert
-from grounding.tracker import AlertTracker
-from streamer.bus import ALERTS, EMBEDDINGS, Bus, Message, Record, Subscription
-from streamer.errors import BusClosedError
+from streamer.bus import ALERTS, Bus, Message, Record
+from streamer.errors import BusClosedError, CommitLostError, PoisonRecordError
+from streamer.trials import TRIES
 
-GROUP = "watchword-grounding"
-MAX_RECORDS = 16  # of one poll: their alerts are published together
+MAX_RECORDS = 16  # evaluated together: their alerts are published together
+FILL_RECORDS = 256  # of one poll while windows are filled
+
+_log = logging.getLogger(__name__)
 
 
 class ChangingQueries(Protocol):
@@ -37,7 +42,10 @@ class GroundingWorker:
     """Reads embeddings until their topic is finished, publishes alerts with each commit.
 
     With `queries` what is watched for may change between any two polls. With `config.resumable`
-    each alert carries the state it was in, and the camera's open alerts are published beside it.
+    each alert carries the state it was in, each camera's whole state is published beside it, and
+    whoever gets the camera's partition next goes on from there: this worker, another, or the one
+    that is started after a crash. An embedding that cannot be evaluated is put aside then, where
+    otherwise its error ends the work.
     """
 
     def __init__(
@@ -53,110 +61,171 @@ class GroundingWorker:
         self._config = config
         self._clock = clock
         self._queries = queries
+        self._process = uuid4().hex if config.resumable else ""
+        self._attempts = Attempts(grounder)
+        self._hearing = Hearing(clock)
+        self._member: Membership | None = None
         self._next_tick = 0.0
-        self._heard: dict[str, float] = {}  # camera: when something of it was read last
 
     @property
     def counts(self) -> GroundingCounts:
         """What happened to windows and pairs so far."""
         return self._grounder.counts
 
-    def hear(self, cameras: Iterable[str]) -> None:
-        """Count the cameras' silence from now on."""
-        self._heard |= dict.fromkeys(cameras, self._clock())
+    @property
+    def ready(self) -> bool:
+        """Whether its partitions are agreed upon, and their windows as they were before."""
+        return self._member is not None and self._member.ready
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set, the bus is closed, or the embeddings end.
 
-        At their end the alerts topic is finished, and unless the work is resumable every open
-        alert closes. On `stop` open alerts stay open, for whoever restores the tracker.
+        Then the alerts topic is finished, so that its readers in this process end. At the end of
+        the embeddings every open alert closes, unless the work is resumable; on `stop` alerts stay
+        open for whoever goes on.
         """
         try:
-            subscription = self._bus.subscribe(EMBEDDINGS.name, group=GROUP)
-            try:
-                self._work(subscription, stop)
-            finally:
-                subscription.close()
+            while not self._serve(stop):
+                pass
         except BusClosedError:
             return
+        finally:
+            self._attempts.close()
+        self._bus.finish(ALERTS.name)
 
-    def _work(self, subscription: Subscription, stop: Event) -> None:
-        poll_seconds = min(self._config.poll_seconds, self._config.tick_seconds)
-        while not stop.is_set():
-            records = subscription.poll(poll_seconds, MAX_RECORDS)
-            self._take_queries()
-            embeddings, dead_letters = read_embeddings(records)
-            alerts = self._grounder.evaluate(embeddings)
-            self.hear({embedding.camera_id for embedding in embeddings})
-            alerts += self._tick(behind=len(records) == MAX_RECORDS)
-            if records or alerts:
-                subscription.commit([*dead_letters, *self._messages(alerts)])
-            if subscription.finished:
-                if not self._config.resumable:
-                    subscription.commit(self._messages(self._grounder.finish()))
-                self._bus.finish(ALERTS.name)
-                return
+    def _serve(self, stop: Event) -> bool:
+        """One membership of the group; False when a commit was lost and all begins anew."""
+        with Membership(self._bus, self._grounder, self._hearing, stop, self._process) as member:
+            self._member = member
+            try:
+                while not (stop.is_set() or member.finished):
+                    self._turn(member)
+                if member.finished and not self._config.resumable:
+                    self._commit(member, (), frozenset(), self._grounder.finish())
+            except CommitLostError as error:
+                COMMITS_LOST.labels("grounding").inc()
+                _log.warning("beginning anew from what was committed last: %s", error)
+                member.drop_all()
+                self._grounder.tracker.take_snapshots()
+                self._attempts.take_blind()
+                return False
+            return True
+
+    def _turn(self, member: Membership) -> None:
+        config = self._config
+        wanted = self._grounder.records_wanted(MAX_RECORDS)
+        most = wanted if member.ready else max(wanted, FILL_RECORDS)
+        polled = member.poll(min(config.poll_seconds, config.tick_seconds), most)
+        self._take_queries()
+        silent, _ = read_embeddings(polled.silent)  # their dead letters were told before
+        member.filled(self._attempts.fill(silent))
+        alone = member.alone(polled.due)
+        for record in alone:
+            self._try_alone(member, record)
+        tried = {(record.partition, record.offset) for record in alone}
+        rest = [one for one in polled.due if (one.partition, one.offset) not in tried]
+        for first in range(0, len(rest), wanted):
+            self._work_off(member, rest[first : first + wanted])
+        member.settle()
+        self._tick(member, behind=polled.count >= MAX_RECORDS)
 
     def _take_queries(self) -> None:
         changes = None if self._queries is None else self._queries.changes()
         if changes is not None:
             self._grounder.watch(changes)
 
-    def _tick(self, behind: bool) -> list[Alert]:
+    def _try_alone(self, member: Membership, record: Record) -> None:
+        """Nothing else is in flight: if this process dies of the record, that can be told."""
+        if member.begin_try(record):
+            self._work_off(member, [record])
+        else:
+            error = PoisonRecordError("every process that tried it ended")
+            _log.error("a clip of camera %s was put aside: %s", record.key, error)
+            aside = [PutAside(record, TRIES, error)]
+            member.done([record], (), aside)
+            self._commit(member, [record], frozenset(), (), aside)
+        member.end_try(record)
+
+    def _work_off(self, member: Membership, records: Sequence[Record]) -> None:
+        arrivals, unreadable = read_embeddings(records)
+        alerts, aside = self._evaluate(arrivals)
+        member.done(records, arrivals, aside)
+        cameras = frozenset(one.embedding.camera_id for one in arrivals)
+        self._hearing.hear(cameras)
+        self._commit(member, records, cameras, alerts, [*unreadable, *aside])
+
+    def _evaluate(self, arrivals: Sequence[Arrival]) -> tuple[list[Alert], list[PutAside]]:
+        lag = lag_seconds(arrivals, self._clock())
+        if self._config.resumable:
+            return self._attempts.evaluate(arrivals, lag)
+        return self._grounder.evaluate([one.embedding for one in arrivals], lag), []
+
+    def _tick(self, member: Membership, behind: bool) -> None:
         """Wall-clock time for cameras that are silent, rather than waiting to be read."""
-        now = self._clock()
+        now, config = self._clock(), self._config
         if now < self._next_tick:
-            return []
-        self._next_tick = now + self._config.tick_seconds
-        config = self._config
+            return
+        self._next_tick = now + config.tick_seconds
         grace = config.backlog_grace_seconds if behind else config.silence_grace_seconds
-        silent = [camera for camera, at in self._heard.items() if at + grace <= now]
-        alerts = self._grounder.tick(now, silent)
-        for camera in silent:
-            gone = self._heard[camera] + config.forget_seconds <= now
-            if gone and self._grounder.forget(camera):
-                del self._heard[camera]
-        return alerts
-
-    def _messages(self, alerts: Sequence[Alert]) -> list[Message]:
-        """The alerts and, for a restart, the state each was in and what is open now."""
+        silent = [] if member.backlog else self._hearing.silent(grace)
         tracker = self._grounder.tracker
+        before = {camera: tracker.active(camera) for camera in silent}
+        alerts = self._grounder.tick(now, silent)
+        changed = [camera for camera in silent if tracker.active(camera) != before[camera]]
+        gone = [] if member.backlog else self._hearing.silent(config.forget_seconds)
+        for camera in gone:
+            member.out_of_sight(camera)
+        forgotten = [camera for camera in gone if self._grounder.forget(camera)]
+        self._hearing.forget(forgotten)
+        self._commit(member, (), frozenset(changed + forgotten), alerts)
+        for camera in forgotten:
+            member.forget(camera)
+
+    def _commit(
+        self,
+        member: Membership,
+        records: Sequence[Record],
+        cameras: frozenset[str],
+        alerts: Sequence[Alert],
+        aside: Sequence[PutAside] = (),
+    ) -> None:
+        """What was told and what is remembered now, with how far that goes: all or none."""
+        blind = self._attempts.take_blind()
+        cameras |= {alert.camera_id for alert in alerts} | {period.camera_id for period in blind}
+        outputs = [dead_letter(one.record, one.attempts, one.error) for one in aside]
+        DEAD_LETTER_COUNT.labels("grounding").inc(len(aside))
+        outputs += [*self._told(alerts), *map(blind_message, blind)]
+        if self._config.resumable:
+            states = {camera: self._grounder.camera_state(camera) for camera in sorted(cameras)}
+            outputs += [state_message(one, state) for one, state in states.items()]
+        if records or outputs:
+            member.commit(outputs, records, cameras)
+
+    def _told(self, alerts: Sequence[Alert]) -> list[Message]:
         if not self._config.resumable:
-            return [_message(alert) for alert in alerts]
-        snapshots = tracker.take_snapshots()
-        told = [_message(alert, ("tracked", snapshots[alert.event_id])) for alert in alerts]
-        cameras = sorted({alert.camera_id for alert in alerts})
-        states = [
-            state_message(camera, tracker.clock(camera), tracker.open_alerts(camera))
-            for camera in cameras
-        ]
-        return [*told, *states]
+            return [alert_message(alert) for alert in alerts]
+        snapshots = self._grounder.tracker.take_snapshots()
+        return [alert_message(alert, snapshots[alert.event_id]) for alert in alerts]
 
 
-def build(
-    bundle: Bundle, queries: Sequence[StandingQuery], bus: Bus, config: GroundingConfig
-) -> GroundingWorker:
-    """Grounding of queries that never change; raises what `load_parts` raises."""
-    parts = load_parts(bundle, config)
-    tracker = AlertTracker(config.alerts, parts.name, config.resumable)
-    grounder = Grounder(parts, tracker, config)
-    grounder.watch(queries)
-    return GroundingWorker(bus, grounder, config)
-
-
-def read_embeddings(records: Sequence[Record]) -> tuple[list[ClipEmbedding], list[Message]]:
-    """The embeddings of the records, and a dead letter for each that is none."""
-    embeddings: list[ClipEmbedding] = []
-    dead_letters: list[Message] = []
+def read_embeddings(records: Iterable[Record]) -> tuple[list[Arrival], list[PutAside]]:
+    """The embeddings of the records, and the records that hold none."""
+    arrivals: list[Arrival] = []
+    unreadable: list[PutAside] = []
     for record in records:
         try:
-            embeddings.append(unpack_embedding(record.value or b""))
+            arrivals.append(Arrival(record, unpack_embedding(record.value or b"")))
         except EmbeddingRecordError as error:
-            DEAD_LETTER_COUNT.labels("grounding").inc()
             # Reading a record gives the same answer each time: one attempt is enough.
-            dead_letters.append(dead_letter(record, 1, error))
-    return embeddings, dead_letters
+            unreadable.append(PutAside(record, 1, error))
+    return arrivals, unreadable
 
 
-def _message(alert: Alert, *headers: tuple[str, bytes]) -> Message:
-    return Message(ALERTS.name, alert.camera_id, pack_alert(alert), headers)
+def lag_seconds(arrivals: Iterable[Arrival], now: float) -> float:
+    """How long the newest embedding of the live camera that lags most waited to be read."""
+    newest = {
+        one.embedding.camera_id: one.record.published
+        for one in arrivals
+        if one.embedding.clock_source != "file"
+    }
+    return max(0.0, now - min(newest.values(), default=now))

@@ -18,6 +18,7 @@ from streamer.errors import BusFullError, SourceAddressError, SourceError, Sourc
 from streamer.frame import Frame
 from streamer.health import CameraHealth, State, pack_health
 from streamer.metrics import StreamerMetrics
+from streamer.outlet import Outlet
 from streamer.pace import play_as_live
 from streamer.record import pack_clip
 from streamer.source_facts import ReadTally
@@ -58,9 +59,9 @@ class Camera:
         self.dropped = 0  # clips that made room for newer ones
         self.newest_pts = 0.0  # seconds into the source: how far it has been read
         self._camera_id = settings.options.camera_id
-        self._bus = bus
+        self._outlet = Outlet(self._camera_id, bus, metrics)
         self._metrics = metrics
-        self._cutter = ClipCutter(settings.options.clip_format, self.outcomes)
+        self._cutter = ClipCutter(settings.options.clip_format, self.outcomes, settings.not_before)
         self._told: Counter[str] = Counter()  # what the metrics already know
         self._told_at = 0.0
         self._said: CameraHealth | None = None
@@ -71,10 +72,19 @@ class Camera:
         """The camera's name."""
         return self._camera_id
 
+    def take_up(self, since: float) -> None:
+        """Say that it is watched from now on, in UTC seconds: after a pause, or from elsewhere."""
+        self._cutter.watched_since = since
+
+    def cut_off(self) -> None:
+        """Let nothing of it out any more, wherever it hangs; called from any thread."""
+        self._outlet.cut()
+
     def change(self, settings: CameraSettings, read_frames: ReadFrames | None = None) -> None:
         """Read from elsewhere at the next `run`; sessions stay in order and counts go on.
 
-        Never while it runs, and never to another camera's id or clip format.
+        Never while it runs, and never to another camera's id or clip format; `not_before` is of
+        the first session, and not changed.
         """
         self._settings = settings
         self._read_frames = read_frames
@@ -88,7 +98,7 @@ class Camera:
         Raises:
             SourceError: a file at the fastest pace cannot be read; otherwise it is counted, said
                 on the health topic and tried again.
-            BusClosedError: the bus was closed.
+            BusClosedError: the bus was closed, or the camera cut off from it.
         """
         try:
             self._say("connecting")
@@ -151,8 +161,8 @@ class Camera:
             if self._shown_at is None:
                 self._shown_at = time.monotonic()
                 self._is_file = frame.clock_source == "file"
-                self._metrics.up.labels(self._camera_id).set(1)
                 self._say("live")
+                self._metrics.up.labels(self._camera_id).set(1)
             yield frame
 
     def _reader(self) -> ReadFrames:
@@ -183,12 +193,13 @@ class Camera:
             self._say("connecting")
 
     def _publish(self, clip: Clip, stop: threading.Event) -> None:
-        message = Message(CLIPS.name, self._camera_id, pack_clip(clip))
+        value = pack_clip(clip, self._settings.pixels)
+        message = Message(CLIPS.name, self._camera_id, value)
         waits = self._is_file and not self._settings.plays_as_live
         when_full: WhenFull = "block" if waits else "drop_oldest"
         while not stop.is_set():
             try:
-                dropped = self._bus.publish(message, when_full, _STOP_CHECK_SECONDS)
+                dropped = self._outlet.publish(message, when_full, _STOP_CHECK_SECONDS)
             except BusFullError:
                 continue  # a file waits as long as it takes, but must see `stop`
             self.dropped += dropped
@@ -200,10 +211,12 @@ class Camera:
         if self._said and msgspec.structs.replace(self._said, since=health.since) == health:
             return  # every turn of a looped file is live again
         self._said = health
-        self._bus.publish(Message(HEALTH.name, self._camera_id, pack_health(health)))
+        self._outlet.publish(Message(HEALTH.name, self._camera_id, pack_health(health)))
 
     def _tell_metrics(self, newest: float | None = None, force: bool = False) -> None:
         """Counters at most once a second: a file is read hundreds of frames a second."""
+        if self._outlet.is_cut:
+            return  # the camera's series are gone from here, or another's
         if not force and time.monotonic() - self._told_at < _METRIC_SECONDS:
             return
         self._told_at = time.monotonic()

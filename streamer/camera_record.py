@@ -3,7 +3,7 @@
 import msgspec
 
 from streamer.config import RtspTransport
-from streamer.errors import RecordError
+from streamer.schema import RecordDecoder
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +26,7 @@ class CameraRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fals
     are read-only elsewhere. A record with a lower `revision` than one already seen is ignored.
     """
 
+    schema: int = 1
     camera_id: str
     source: str
     revision: int = 0  # given by the store
@@ -39,7 +40,7 @@ class CameraRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fals
     updated_at: float = 0.0
 
 
-_decoder = msgspec.json.Decoder(CameraRecord)
+_decoder = RecordDecoder(CameraRecord, "camera record")
 
 
 def pack_camera(camera: CameraRecord) -> bytes:
@@ -51,9 +52,6 @@ def unpack_camera(value: bytes) -> CameraRecord:
     """The record; unknown fields are a newer writer's, and ignored.
 
     Raises:
-        RecordError: the bytes are no camera record.
+        RecordError: the bytes are no camera record, or one of a later schema.
     """
-    try:
-        return _decoder.decode(value)
-    except msgspec.MsgspecError as error:
-        raise RecordError(f"The bytes are no camera record: {error}.") from error
+    return _decoder.decode(value)

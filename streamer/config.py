@@ -1,7 +1,6 @@
 """The streamer's settings, frozen."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Literal
 
 from streamer.address_policy import AddressPolicy
 from streamer.clip import ClipFormat
-from streamer.errors import SourceAccessError, SourceAddressError
-
-_CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+from streamer.entity_id import check_camera_id
+from streamer.errors import EntityInvalidError, SourceAccessError, SourceAddressError
+from streamer.record import Travels
 
 RtspTransport = Literal["tcp", "udp"]
 
@@ -48,7 +47,8 @@ class BackOffSettings:
 class CameraSettings:
     """A camera: its name, where it is, and how it is read.
 
-    `loop` plays a file for ever, at its own pace whatever `pace` says.
+    `loop` plays a file for ever, at its own pace whatever `pace` says. No session begins before
+    `not_before` (UTC seconds): where another process left off, whose clock may differ.
     """
 
     source: str
@@ -56,13 +56,14 @@ class CameraSettings:
     pace: Pace = "fastest"
     loop: bool = False
     back_off: BackOffSettings = field(default_factory=BackOffSettings)
+    pixels: Travels = "raw"
+    not_before: float = 0.0
 
     def __post_init__(self) -> None:
-        if not _CAMERA_ID.fullmatch(self.options.camera_id):
-            raise SourceAddressError(
-                f"'{self.options.camera_id}' cannot name a camera: use 1 to 63 lower-case "
-                "letters, digits and '-', beginning with a letter or digit."
-            )
+        try:
+            check_camera_id(self.options.camera_id)
+        except EntityInvalidError as error:
+            raise SourceAddressError(str(error)) from error
 
     @property
     def plays_as_live(self) -> bool:
@@ -83,8 +84,9 @@ class StreamerPartConfig:
 
     Files of cameras that the configuration file does not declare must lie below `file_roots`;
     None allows them anywhere. `unseal` opens `Credentials.sealed` and raises SourceAccessError
-    when it cannot; `environ` holds what `Credentials.environment` names. At the end a camera that
-    hangs is waited for `stop_seconds`.
+    when it cannot; `environ` holds what `Credentials.environment` names. A camera that hangs when
+    it is to end, or to go to another process, is waited for `stop_seconds`. Clips that leave the
+    machine have `pixels` as JPEG.
     """
 
     clip_format: ClipFormat
@@ -96,3 +98,4 @@ class StreamerPartConfig:
     open_timeout_seconds: float = 20.0
     read_timeout_seconds: float = 10.0
     stop_seconds: float = 10.0
+    pixels: Travels = "raw"

@@ -43,13 +43,21 @@ def cut_clips(
 class ClipCutter:
     """`cut_clips` a frame at a time. Keeps one clip, its newest frame, and a suspected jump."""
 
-    def __init__(self, clip_format: ClipFormat, outcomes: Counter[Outcome] | None = None) -> None:
+    def __init__(
+        self,
+        clip_format: ClipFormat,
+        outcomes: Counter[Outcome] | None = None,
+        not_before: float = 0.0,
+    ) -> None:
+        """No session begins before `not_before` (UTC seconds)."""
         self.outcomes: Counter[Outcome] = Counter() if outcomes is None else outcomes
         self.beginnings: Counter[str] = Counter()  # sessions by why they began
+        self.watched_since = 0.0  # what clips say of themselves from now on
         self._format = clip_format
-        self._timeline = Timeline()
+        self._timeline = Timeline(not_before)
         self._session = -1  # UTC ms
         self._clip: _OpenClip | None = None
+        self._skipped = 0  # indices without a picture right before the open clip
 
     @property
     def frames_held(self) -> int:
@@ -77,6 +85,7 @@ class ClipCutter:
                 after = self._clip.index + 1 if self._clip else 0
                 clips += self._close(placed)
                 self.outcomes["missing"] += index - after
+                self._skipped = index - after
                 self._clip = _OpenClip(index, self._bounds(index), self._format)
             self._clip.add(placed)
         self.outcomes["restamped"] = self._timeline.restamped
@@ -115,6 +124,8 @@ class ClipCutter:
                 seen_until=seen_until,
                 frames=clip.finish(),
                 clock_source=frame.clock_source,
+                skipped=self._skipped,
+                watched_since=self.watched_since,
             )
         ]
 

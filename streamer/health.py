@@ -4,13 +4,14 @@ from typing import Literal
 
 import msgspec
 
-from streamer.errors import Reason, RecordError
+from streamer.errors import Reason
+from streamer.schema import RecordDecoder
 
 # connecting -> live -> offline -> connecting ...; a file ends, or fails for good.
 State = Literal["connecting", "live", "offline", "ended", "failed"]
 
 
-class CameraHealth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class CameraHealth(msgspec.Struct, frozen=True):
     """A camera's state `since` (UTC seconds); `message` says why it is offline, without secrets."""
 
     camera_id: str
@@ -18,9 +19,10 @@ class CameraHealth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     since: float
     reason: Reason | None = None
     message: str = ""
+    schema: int = 1
 
 
-_decoder = msgspec.json.Decoder(CameraHealth)
+_decoder = RecordDecoder(CameraHealth, "health record")
 
 
 def pack_health(health: CameraHealth) -> bytes:
@@ -32,9 +34,6 @@ def unpack_health(value: bytes) -> CameraHealth:
     """The state.
 
     Raises:
-        RecordError: the bytes are no health record.
+        RecordError: the bytes are no health record, or one of a later schema.
     """
-    try:
-        return _decoder.decode(value)
-    except msgspec.MsgspecError as error:
-        raise RecordError(f"The bytes are no health record: {error}.") from error
+    return _decoder.decode(value)

@@ -42,8 +42,13 @@ class StreamerMetrics:
             "Records of cameras that could not be read; what the camera was before goes on.",
             registry=registry,
         )
+        self.publishes_refused = Counter(
+            "watchword_stream_publishes_refused_total",
+            "What cameras that hung and were left behind wanted to say when it was too late.",
+            registry=registry,
+        )
 
     def forget(self, camera_id: str) -> None:
-        """Remove every series of a camera that is no more."""
+        """Remove every series of a camera that is no more, or not here."""
         for metric in (self.up, self.reconnects, self.last_frame, self.clips, self.decode_errors):
             metric.remove_by_labels({"camera": camera_id})

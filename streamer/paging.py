@@ -11,6 +11,7 @@ from streamer.errors import EntityInvalidError
 
 DEFAULT_LIMIT = 50
 MOST = 200
+_SEQUENCE_DIGITS = 18  # no store counts further
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many items a page has at most.")]
 Cursor = Annotated[
@@ -44,6 +45,27 @@ def unpack_cursor(cursor: str | None) -> str:
     if pack_cursor(after) != cursor or not after.isprintable():
         raise _foreign()
     return after
+
+
+def unpack_sequence(cursor: str | None) -> int:
+    """The sequence below which a page begins, of lists whose newest comes first; 0 for the first.
+
+    Raises EntityInvalidError for a cursor of another list.
+    """
+    after = unpack_cursor(cursor)
+    if not after:
+        return 0
+    if not (after.isascii() and after.isdigit() and len(after) <= _SEQUENCE_DIGITS):
+        raise foreign_cursor()
+    return int(after)
+
+
+def foreign_cursor() -> EntityInvalidError:
+    """What is raised for the cursor of another list."""
+    return EntityInvalidError(
+        "The cursor belongs to another list: take `next` of the page before, unchanged, or "
+        "begin without one."
+    )
 
 
 def cut_page(

@@ -13,7 +13,8 @@ MEANINGS = {
     401: "A token is missing or unknown.",
     403: "The token may not do this, or the request does not come from where it must.",
     404: "There is none of that id.",
-    409: "The id is taken, or what is to be changed stands in the configuration file.",
+    409: "The id is taken, what is to be changed stands in the configuration file, or what is to "
+    "be done cannot be.",
     412: "It was changed since: its revision is not that of If-Match.",
     413: "The body is too long.",
     422: "The request cannot be meant so; `errors` says what of it.",

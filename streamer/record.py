@@ -1,22 +1,25 @@
-"""Clips as bytes on `watchword.clips.v1`: MessagePack, pixels raw."""
+"""Clips as bytes on `watchword.clips.v1`: MessagePack, pixels raw or as JPEGs."""
 
 from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from streamer.clip import Clip
 from streamer.errors import RecordError
 from streamer.frame import ClockSource
+from streamer.schema import RecordDecoder
 
-SCHEMA = 1
+# raw: within a process; jpeg: between machines, a fraction of the bytes, not quite the same pixels
+Travels = Literal["raw", "jpeg"]
 
 
-class ClipRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ClipRecord(msgspec.Struct, frozen=True):
     """A clip on the bus; `travels` says how its pixels do."""
 
     schema: int
-    travels: Literal["raw"]
+    travels: Travels
     camera_id: str
     session: int
     index: int
@@ -25,22 +28,27 @@ class ClipRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seen_until: float
     clock_source: ClockSource
     shape: tuple[int, int, int]  # T, H, W
-    pixels: memoryview  # T * H * W * 3 bytes
+    pixels: memoryview  # raw: T * H * W * 3 bytes; jpeg: none
     skipped: int = 0
     watched_since: float = 0.0
+    jpegs: tuple[memoryview, ...] = ()  # jpeg: T pictures
 
 
-class _Envelope(msgspec.Struct):
-    schema: int
+class ClipHead(msgspec.Struct, frozen=True):
+    """What a clip is of, without its pixels."""
+
+    camera_id: str
+    clock_source: ClockSource
+    schema: int = 1
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(ClipRecord)
-_envelope_decoder = msgspec.msgpack.Decoder(_Envelope)
+_decoder = RecordDecoder(ClipRecord, "clip record", "msgpack")
+_head_decoder = RecordDecoder(ClipHead, "clip record", "msgpack")
 
 
-def pack_clip(clip: Clip) -> bytes:
-    """The clip as bytes, its pixels raw.
+def pack_clip(clip: Clip, travels: Travels = "raw") -> bytes:
+    """The clip as bytes.
 
     Raises:
         RecordError: the frames are no uint8 array [T, H, W, 3].
@@ -50,10 +58,17 @@ def pack_clip(clip: Clip) -> bytes:
         raise RecordError(
             f"A clip's frames must be uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}."
         )
+    pixels, jpegs = memoryview(b""), tuple[memoryview, ...]()
+    if travels == "raw":
+        pixels = np.ascontiguousarray(frames).reshape(-1).data
+    else:
+        from streamer.jpeg import encode_jpegs  # Pillow: only where clips leave the machine
+
+        jpegs = tuple(memoryview(jpeg) for jpeg in encode_jpegs(frames))
     frame_count, height, width, _ = frames.shape
     record = ClipRecord(
-        schema=SCHEMA,
-        travels="raw",
+        schema=1,
+        travels=travels,
         camera_id=clip.camera_id,
         session=clip.session,
         index=clip.index,
@@ -62,29 +77,30 @@ def pack_clip(clip: Clip) -> bytes:
         seen_until=clip.seen_until,
         clock_source=clip.clock_source,
         shape=(frame_count, height, width),
-        pixels=np.ascontiguousarray(frames).reshape(-1).data,
+        pixels=pixels,
         skipped=clip.skipped,
         watched_since=clip.watched_since,
+        jpegs=jpegs,
     )
     return _encoder.encode(record)
 
 
-def unpack_clip(value: bytes) -> Clip:
-    """The clip; its frames are a read-only view into `value`, not a copy.
+def unpack_head(value: bytes) -> ClipHead:
+    """What the clip is of; its pixels are not looked at.
 
     Raises:
-        RecordError: the bytes are no clip record of this version, or its parts disagree.
+        RecordError: the bytes are no clip record, or one of a later schema.
     """
-    try:
-        schema = _envelope_decoder.decode(value).schema
-        if schema != SCHEMA:
-            raise RecordError(
-                f"The clip record has schema {schema}, this version reads {SCHEMA}: "
-                "run the same version of Watchword in all processes."
-            )
-        record = _decoder.decode(value)
-    except msgspec.MsgspecError as error:
-        raise RecordError(f"The bytes are no clip record: {error}.") from error
+    return _head_decoder.decode(value)
+
+
+def unpack_clip(value: bytes) -> Clip:
+    """The clip; frames that travelled raw are a read-only view into `value`, not a copy.
+
+    Raises:
+        RecordError: the bytes are no clip record, one of a later schema, or its parts disagree.
+    """
+    record = _decoder.decode(value)
     _check(record)
     return Clip(
         camera_id=record.camera_id,
@@ -93,7 +109,7 @@ def unpack_clip(value: bytes) -> Clip:
         start=record.start,
         end=record.end,
         seen_until=record.seen_until,
-        frames=np.frombuffer(record.pixels, np.uint8).reshape(*record.shape, 3),  # [T, H, W, 3]
+        frames=_frames(record),
         clock_source=record.clock_source,
         skipped=record.skipped,
         watched_since=record.watched_since,
@@ -101,17 +117,33 @@ def unpack_clip(value: bytes) -> Clip:
 
 
 def _check(record: ClipRecord) -> None:
-    name = f"Clip {record.index} of camera '{record.camera_id}'"
-    frame_count, height, width = record.shape
-    if min(record.shape) < 1 or len(record.pixels) != frame_count * height * width * 3:
-        raise RecordError(
-            f"{name} says it holds {frame_count} frames of {width}x{height} but carries "
-            f"{len(record.pixels)} bytes."
-        )
-    if record.index < 0 or record.session < 0:
-        raise RecordError(f"{name} has a negative index or session ({record.session}).")
+    name = _name(record)
+    if record.index < 0 or record.session < 0 or record.skipped < 0:
+        raise RecordError(f"{name} has a negative index, session ({record.session}) or gap.")
     if not record.start < record.seen_until <= record.end:
         raise RecordError(
             f"{name} is seen until {record.seen_until}, which is not within "
             f"{record.start} and {record.end}."
         )
+
+
+def _frames(record: ClipRecord) -> NDArray[np.uint8]:
+    """The pictures [T, H, W, 3]."""
+    frame_count, height, width = record.shape
+    if record.travels == "raw":
+        if min(record.shape) < 1 or len(record.pixels) != frame_count * height * width * 3:
+            raise RecordError(
+                f"{_name(record)} says it holds {frame_count} frames of {width}x{height} but "
+                f"carries {len(record.pixels)} bytes."
+            )
+        return np.frombuffer(record.pixels, np.uint8).reshape(*record.shape, 3)
+    from streamer.jpeg import decode_jpegs  # Pillow: only where clips came from elsewhere
+
+    try:
+        return decode_jpegs(record.jpegs, record.shape)
+    except RecordError as error:
+        raise RecordError(f"{_name(record)} is damaged: {error}") from error
+
+
+def _name(record: ClipRecord) -> str:
+    return f"Clip {record.index} of camera '{record.camera_id}'"

@@ -28,10 +28,14 @@ class Placed:
 
 
 class Timeline:
-    """Places the frames of one camera; holds at most three, those of a suspected jump."""
+    """Places the frames of one camera; holds at most three, those of a suspected jump.
 
-    def __init__(self) -> None:
+    No session begins before `not_before`: where another process left off, whose clock may differ.
+    """
+
+    def __init__(self, not_before: float = 0.0) -> None:
         self.restamped = 0  # frames whose own time was thrown away
+        self._not_before = not_before  # UTC seconds
         self._last: Placed | None = None
         self._open = False
         self._step = 0.04  # seconds between frames, learned
@@ -95,9 +99,10 @@ class Timeline:
 
     def _begin(self, frame: Frame, why: Beginning) -> Placed:
         self._open = True
-        self._shift = 0.0
+        earliest = self._not_before
         if self._last is not None:
-            self._shift = max(0.0, self._last.at + self._step - frame.at)
+            earliest = max(earliest, self._last.at + self._step)
+        self._shift = max(0.0, earliest - frame.at)
         self._last = Placed(frame, frame.at + self._shift, why)
         return self._last
 

@@ -6,10 +6,16 @@ repository). `WATCHWORD_REQUIRE=kafka,ffmpeg` turns the skip of a missing system
 
 import os
 import shutil
+import uuid
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.kafka_broker import KafkaBroker
+from tests.postgres_server import PostgresServer, postgres_server
 
 # How fast a machine is, no test asserts
 settings.register_profile("untimed", deadline=None, print_blob=True)
@@ -17,8 +23,13 @@ settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# kafka-python leaves a socket whose connection was never made to the garbage collector
+NEVER_CONNECTED = r"unclosed <socket\.socket (?!.*raddr).* proto=6"
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("filterwarnings", f"ignore:{NEVER_CONNECTED}:ResourceWarning")
+    warnings.filterwarnings("ignore", NEVER_CONNECTED, ResourceWarning)  # after the last test
     config.addinivalue_line("markers", "needs(system): wants a system outside Python, e.g. ffmpeg")
 
 
@@ -46,3 +57,23 @@ def shared() -> Path:
 def repository() -> Path:
     """The root of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """One Kafka broker for the whole run: name topics apart with `topic_prefix`, leave it up."""
+    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One PostgreSQL server for the whole run: make databases in it, leave it up."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """What no other test's topics and groups begin with."""
+    return f"t{uuid.uuid4().hex[:12]}."

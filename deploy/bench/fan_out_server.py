@@ -77,10 +77,13 @@ def _parts(store: Store, stream: AlertStream) -> HttpParts:
         subscriptions=store.subscriptions,
         silences=store.silences,
         alerts=store.alerts,
+        blind_periods=store.blind_periods,
+        dead_letters=store.dead_letters,
         stream=stream,
         register=unasked,
         check_webhook=unasked,
         test_delivery=unasked,
+        publish=unasked,
         ready=lambda: True,
         registry=REGISTRY,
     )

@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,19 @@ PATIENCE_SECONDS = 120.0
 class Served:
     """Starts the server and reads its log (JSON lines, kept in `log`); `url` is where it answers.
 
-    Raises BenchError if it does not come up.
+    With `only` the process runs these parts, beside others that have the same folder. Raises
+    BenchError if it does not come up.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, settings: dict[str, Any], only: str = "") -> None:
         self.folder = folder
+        self.only = only
         self.log: list[str] = []
         self.url = ""
         chosen: dict[str, Any] = {"data_folder": str(folder / "data"), **settings}
         chosen["server"] = {"port": 0, **chosen.get("server", {})}
         chosen["log"] = {"format": "json"}
-        self.config = folder / "serve.yml"
+        self.config = folder / f"serve-{uuid.uuid4().hex[:8]}.yml"
         self.config.write_text(yaml.safe_dump(chosen), encoding="utf-8")
         self.start()
 
@@ -39,7 +42,7 @@ class Served:
         command = [sys.executable, "-W", "error", "-m", "deploy", "serve"]
         paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         self.process = subprocess.Popen(  # noqa: S603 - our own program
-            [*command, "--config", str(self.config)],
+            [*command, "--config", str(self.config), *(["--only", self.only] if self.only else [])],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
             stdout=subprocess.DEVNULL,

@@ -8,11 +8,12 @@ import msgspec
 import typer
 from rich.text import Text
 
+from deploy.cli.entity_commands import ID_LETTERS as QUERY_LETTERS
+from deploy.cli.entity_commands import CameraIdOption, Commands, LimitOption, add_group
 from deploy.cli.fields import given, parse_since
-from deploy.cli.query import ID_LETTERS as QUERY_LETTERS
 from deploy.cli.query import QUERIES
-from deploy.cli.server import Desk, asks_server, print_json
-from deploy.cli.tables import details, listing, moment, state
+from deploy.cli.server import Desk, print_json
+from deploy.cli.tables import details, lasting, listing, moment, state
 from deploy.client.entity import SHORTEST, entity_path, find_entity, find_ids, shorten
 from deploy.client.event_stream import follow
 from deploy.clock import parse_utc
@@ -33,18 +34,11 @@ QueryOption = Annotated[
     list[str] | None,
     typer.Option("--query", metavar="ID", help="Only of this query; may be given many times."),
 ]
-CameraOption = Annotated[
-    list[str] | None,
-    typer.Option("--camera", metavar="ID", help="Only of this camera; may be given many times."),
-]
 StateOption = Annotated[
     list[str] | None, typer.Option("--state", metavar="S", help="opened, updated or closed.")
 ]
 SinceOption = Annotated[
     str | None, typer.Option(metavar="TIME", help="That began since: 1h, 2d, or an RFC 3339 time.")
-]
-LimitOption = Annotated[
-    int, typer.Option(metavar="N", min=1, max=100_000, help="The newest so many.")
 ]
 VerdictArgument = Annotated[
     str, typer.Argument(metavar="right|wrong|unsure", help="What you think of it.")
@@ -54,22 +48,20 @@ NoteOption = Annotated[str | None, typer.Option(metavar="TEXT", help="Why.")]
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    alerts = typer.Typer(no_args_is_help=True, help="What a server found.")
-    for name, command in (
-        ("list", list_newest),
-        ("show", show),
-        ("follow", follow_alerts),
-        ("ack", acknowledge),
-        ("feedback", give_feedback),
-    ):
-        alerts.command(name)(asks_server(command))
-    app.add_typer(alerts, name="alerts")
+    commands: Commands = {
+        "list": list_newest,
+        "show": show,
+        "follow": follow_alerts,
+        "ack": acknowledge,
+        "feedback": give_feedback,
+    }
+    add_group(app, "alerts", "What a server found.", commands)
 
 
 def list_newest(
     desk: Desk,
     query: QueryOption = None,
-    camera: CameraOption = None,
+    camera: CameraIdOption = None,
     states: StateOption = None,
     since: SinceOption = None,
     limit: LimitOption = 20,
@@ -91,7 +83,7 @@ def show(desk: Desk, alert: IdArgument) -> None:
 
 
 def follow_alerts(
-    desk: Desk, query: QueryOption = None, camera: CameraOption = None, states: StateOption = None
+    desk: Desk, query: QueryOption = None, camera: CameraIdOption = None, states: StateOption = None
 ) -> None:
     """Tell alerts as they come, each state once, until Ctrl-C.
 
@@ -238,11 +230,8 @@ def _history(events: Sequence[dict[str, Any]]) -> str:
 
 
 def _lasted(alert: dict[str, Any]) -> str:
-    """How long it lasted so far, in the largest unit that tells it."""
-    seconds = max(0.0, parse_utc(alert["end"]) - parse_utc(alert["start"]))
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    """How long it lasted so far."""
+    return lasting(parse_utc(alert["end"]) - parse_utc(alert["start"]))
 
 
 def _bar(alert: dict[str, Any], width: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -13,21 +14,32 @@ import typer
 from deploy.bench.decode import bench_decode
 from deploy.bench.fan_out import FanOutOptions, bench_fan_out
 from deploy.bench.figure import Figure, figure_table
+from deploy.bench.java_tools import JavaTools
 from deploy.bench.live import LiveOptions, bench_capacity, bench_live
 from deploy.bench.machine import describe_machine
 from deploy.bench.pipeline import bench_pipeline
 from deploy.bench.runtimes import bench_runtimes
 from deploy.bench.scene import SceneOptions, write_scene
+from deploy.bench.transport import TransportOptions, bench_transport
 from deploy.cli.output import plain_console
-from deploy.errors import BenchError
+from deploy.errors import BenchError, UsageError
 from deploy.sample_clip import sample_clip
 from encoder.bundle import DEFAULT_BUNDLE, load_bundle
 from streamer.clip import ClipFormat
 from streamer.config import ReadOptions
+from streamer.kafka_options import KafkaOptions
 
 SCENE = SceneOptions()
 FAN_OUT = FanOutOptions()
 LIVE = LiveOptions()
+
+
+class Bus(StrEnum):
+    """Where the records go."""
+
+    MEMORY = "memory"
+    KAFKA = "kafka"
+
 
 SourceOption = Annotated[
     Path | None,
@@ -75,9 +87,25 @@ def pipeline(
     bundle: BundleOption = DEFAULT_BUNDLE,
     repeats: RepeatsOption = 3,
     seconds: SecondsOption = SCENE.seconds,
+    bus: Annotated[
+        Bus,
+        typer.Option("--bus", help="kafka: what the way of a record costs there, beside memory."),
+    ] = Bus.MEMORY,
+    servers: Annotated[
+        str, typer.Option("--bootstrap-servers", metavar="HOST:PORT,...", help="For --bus kafka.")
+    ] = "",
+    kafka_libs: Annotated[
+        Path | None,
+        typer.Option(
+            "--kafka-libs", metavar="DIR", help="Kafka's jars: measure its own tools as well."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Decode, cut, encode and ground a 768x432 file with 1 and 20 queries; time and memory."""
+    if bus is Bus.KAFKA:
+        _tell(_transport_figures(servers, kafka_libs, bundle), as_json=as_json)
+        return
 
     def figures() -> Iterator[Figure]:
         with _measured(source, bundle, seconds) as file:
@@ -87,6 +115,16 @@ def pipeline(
         yield from bench_runtimes(load_bundle(bundle))
 
     _tell(figures(), as_json=as_json)
+
+
+def _transport_figures(servers: str, kafka_libs: Path | None, bundle: str) -> Iterator[Figure]:
+    named = tuple(server.strip() for server in servers.split(",") if server.strip())
+    if not named:
+        raise UsageError("--bus kafka: name a broker with --bootstrap-servers HOST:PORT")
+    plain_console(stderr=True).print(describe_machine())
+    java = None if kafka_libs is None else JavaTools(kafka_libs)
+    options = TransportOptions(KafkaOptions(bootstrap_servers=named), java=java)
+    return bench_transport(options, load_bundle(bundle))
 
 
 QueriesOption = Annotated[

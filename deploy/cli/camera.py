@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.entity_commands import Commands, LabelOption, add_group, registered
 from deploy.cli.fields import given, label_text, parse_labels, refuse_nothing
 from deploy.cli.output import plain_console
-from deploy.cli.server import Desk, JsonOption, asks_server, print_json
+from deploy.cli.server import Desk, JsonOption, print_json
 from deploy.cli.tables import counted, details, listing, moment, state
 from deploy.client.entity import entity_path
 from deploy.clock import clock_time
@@ -44,9 +45,6 @@ PausedSwitch = Annotated[
 TransportOption = Annotated[
     str | None, typer.Option(metavar="tcp|udp", help="How RTSP sends pictures (default tcp).")
 ]
-LabelOption = Annotated[
-    list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; KEY= takes one away.")
-]
 CredentialsOption = Annotated[
     str | None,
     typer.Option(
@@ -59,17 +57,16 @@ CredentialsOption = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    camera = typer.Typer(no_args_is_help=True, help="Where a server's pictures come from.")
-    for name, command in (
-        ("add", add),
-        ("list", list_all),
-        ("show", show),
-        ("edit", edit),
-        ("remove", remove),
-    ):
-        camera.command(name)(asks_server(command))
+    about = "Where a server's pictures come from."
+    commands: Commands = {
+        "add": add,
+        "list": list_all,
+        "show": show,
+        "edit": edit,
+        "remove": remove,
+    }
+    camera = add_group(app, "camera", about, commands)
     camera.command("probe")(probe_source)
-    app.add_typer(camera, name="camera")
 
 
 def add(
@@ -219,8 +216,6 @@ def _details(camera: dict[str, Any]) -> object:
             ("rtsp over", camera["rtsp_transport"]),
             ("credentials", camera["credentials"]),
             ("labels", label_text(camera["labels"])),
-            ("declared", "in the configuration file: change it there" * camera["declared"]),
-            ("created", moment(camera["created_at"])),
-            ("updated", moment(camera["updated_at"])),
+            *registered(camera),
         ),
     )

@@ -26,6 +26,7 @@ from deploy.errors import (
 from encoder.errors import BundleError, EncoderError, RuntimeMissingError, TextError
 from grounding.errors import GroundingError, QueryTextError, SensitivityError, SettingsError
 from streamer.errors import (
+    BusAccessError,
     NotAVideoError,
     NoVideoTrackError,
     SourceAccessError,
@@ -33,6 +34,7 @@ from streamer.errors import (
     SourceFolderError,
     SourceMissingError,
     StreamerError,
+    TopicPolicyError,
     UndecodableError,
     UnsupportedSourceError,
 )
@@ -58,6 +60,8 @@ _USAGE_ERRORS = (
     QueryTextError,
     SensitivityError,
     SettingsError,
+    BusAccessError,
+    TopicPolicyError,
     NotAVideoError,
     NoVideoTrackError,
     SourceAccessError,

@@ -6,6 +6,15 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from deploy.cli.entity_commands import (
+    ID_LETTERS,
+    Commands,
+    IdsArgument,
+    LabelOption,
+    add_group,
+    registered,
+    remove_entities,
+)
 from deploy.cli.fields import (
     given,
     label_text,
@@ -16,18 +25,14 @@ from deploy.cli.fields import (
     refuse_together,
 )
 from deploy.cli.schedule_text import parse_schedules, schedule_lines
-from deploy.cli.server import Desk, asks_server
+from deploy.cli.server import Desk
 from deploy.cli.tables import counted, details, listing, moment, state
 from deploy.client.entity import entity_path, find_entity, shorten
 
 QUERIES = "/v1/queries"
-ID_LETTERS = 12
 
 IdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="The query's id, or enough of its beginning.")
-]
-IdsArgument = Annotated[
-    list[str], typer.Argument(metavar="ID", help="Ids, or enough of their beginnings.")
 ]
 TextArgument = Annotated[
     str, typer.Argument(metavar="TEXT", help="What to watch for, in plain words.")
@@ -62,9 +67,6 @@ CooldownOption = Annotated[
     str | None,
     typer.Option("--cooldown", metavar="TIME", help="After an alert, tell no other so long: 10m."),
 ]
-LabelOption = Annotated[
-    list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; KEY= takes one away.")
-]
 ScheduleOption = Annotated[
     list[str] | None,
     typer.Option(metavar="HOURS", help="As 'mon-fri 08:00-18:00 Europe/Berlin'; '' for always."),
@@ -76,16 +78,15 @@ ArmedOption = Annotated[bool, typer.Option("--armed", help="Watch for it from no
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    query = typer.Typer(no_args_is_help=True, help="What a server watches for.")
-    for name, command in (
-        ("add", add),
-        ("list", list_all),
-        ("show", show),
-        ("edit", edit),
-        ("remove", remove),
-    ):
-        query.command(name)(asks_server(command))
-    app.add_typer(query, name="query")
+    about = "What a server watches for."
+    commands: Commands = {
+        "add": add,
+        "list": list_all,
+        "show": show,
+        "edit": edit,
+        "remove": remove,
+    }
+    add_group(app, "query", about, commands)
 
 
 def add(
@@ -177,11 +178,9 @@ def edit(
 
 def remove(desk: Desk, queries: IdsArgument) -> None:
     """Forget queries; their alerts stay."""
-    # All are found before any is removed: a wrong id removes nothing
-    found = [find_entity(desk.client, QUERIES, one, ID_LETTERS) for one in queries]
-    for one in found:
-        desk.client.delete(entity_path(QUERIES, one["id"]))
-        desk.tell({"removed": one["id"]}, f"query {one['id']} is removed: {one['text']}")
+    remove_entities(
+        desk, QUERIES, queries, lambda one: f"query {one['id']} is removed: {one['text']}"
+    )
 
 
 def _sensitivity(alerts_per_day: float | None, threshold: float | None) -> dict[str, Any] | None:
@@ -257,9 +256,7 @@ def _details(query: dict[str, Any]) -> Table:
             ("cooldown", seconds("cooldown_seconds")),
             ("labels", label_text(query["labels"])),
             ("version", f"{query['version']}, since {moment(query['effective_at'])}"),
-            ("declared", "in the configuration file: change it there" * query["declared"]),
-            ("created", moment(query["created_at"])),
-            ("updated", moment(query["updated_at"])),
+            *registered(query),
             ("warnings", "\n".join(query["warnings"])),
         ),
     )

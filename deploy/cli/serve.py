@@ -24,7 +24,11 @@ def serve_command(
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option(metavar="PARTS", help="Some of streamer,encoder,grounding,api."),
+        typer.Option(
+            metavar="PARTS",
+            help="Some of streamer,encoder,grounding,api in this process, with commas between; "
+            "all others run elsewhere, with the same kafka.bootstrap_servers.",
+        ),
     ] = None,
 ) -> None:
     """Watch cameras for standing queries and tell subscribers, until SIGTERM or Ctrl-C."""
@@ -33,8 +37,8 @@ def serve_command(
     from deploy.settings import load_settings
 
     settings = load_settings(config, os.environ)
-    choose_parts(only, settings.kafka.bootstrap_servers)
+    parts = choose_parts(only, settings.kafka.bootstrap_servers)
     configure_logs(settings.log.format, settings.log.level)
     stop = threading.Event()
     with interrupts(stop.set):
-        serve(settings, stop)
+        serve(settings, stop, parts)

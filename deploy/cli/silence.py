@@ -6,11 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.entity_commands import (
+    ID_LETTERS,
+    AlertsOfQueryOption,
+    CameraPatternOption,
+    Commands,
+    IdsArgument,
+    add_group,
+    remove_entities,
+)
 from deploy.cli.fields import given, joined, parse_duration
-from deploy.cli.query import ID_LETTERS, QUERIES
-from deploy.cli.server import Desk, asks_server
+from deploy.cli.query import QUERIES
+from deploy.cli.server import Desk
 from deploy.cli.tables import listing, moment
-from deploy.client.entity import entity_path, find_entity, find_ids, shorten
+from deploy.client.entity import find_ids, shorten
 from deploy.clock import parse_utc
 
 SILENCES = "/v1/silences"
@@ -18,33 +27,21 @@ SILENCES = "/v1/silences"
 ForOption = Annotated[
     str, typer.Option("--for", metavar="TIME", help="How long, from now on: 30m, 2h, 1d.")
 ]
-QueryOption = Annotated[
-    list[str] | None,
-    typer.Option("--query", metavar="ID", help="Only alerts of this query (default: all)."),
-]
-CameraOption = Annotated[
-    list[str] | None,
-    typer.Option("--camera", metavar="PATTERN", help="Only of these cameras, as gate-*."),
-]
 CommentOption = Annotated[str | None, typer.Option(metavar="TEXT", help="Why.")]
-IdsArgument = Annotated[
-    list[str], typer.Argument(metavar="ID", help="Ids, or enough of their beginnings.")
-]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    silence = typer.Typer(no_args_is_help=True, help="Keep alerts quiet for a while.")
-    for name, command in (("add", add), ("list", list_all), ("remove", remove)):
-        silence.command(name)(asks_server(command))
-    app.add_typer(silence, name="silence")
+    about = "Keep alerts quiet for a while."
+    commands: Commands = {"add": add, "list": list_all, "remove": remove}
+    add_group(app, "silence", about, commands)
 
 
 def add(
     desk: Desk,
     for_: ForOption,
-    query: QueryOption = None,
-    camera: CameraOption = None,
+    query: AlertsOfQueryOption = None,
+    camera: CameraPatternOption = None,
     comment: CommentOption = None,
 ) -> None:
     """Tell nobody of alerts that open in this time; they are kept and shown."""
@@ -65,10 +62,7 @@ def list_all(desk: Desk) -> None:
 
 def remove(desk: Desk, silences: IdsArgument) -> None:
     """End silences at once."""
-    found = [find_entity(desk.client, SILENCES, one, ID_LETTERS) for one in silences]
-    for one in found:
-        desk.client.delete(entity_path(SILENCES, one["id"]))
-        desk.tell({"removed": one["id"]}, f"silence {one['id']} is over")
+    remove_entities(desk, SILENCES, silences, lambda one: f"silence {one['id']} is over")
 
 
 def _table(silences: Sequence[dict[str, Any]]) -> object:

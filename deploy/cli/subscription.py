@@ -5,10 +5,20 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.entity_commands import (
+    ID_LETTERS,
+    AlertsOfQueryOption,
+    CameraPatternOption,
+    Commands,
+    IdsArgument,
+    add_group,
+    registered,
+    remove_entities,
+)
 from deploy.cli.fields import given, listed, refuse_nothing
-from deploy.cli.query import ID_LETTERS, QUERIES
-from deploy.cli.server import Desk, asks_server
-from deploy.cli.tables import counted, details, listing, moment, state
+from deploy.cli.query import QUERIES
+from deploy.cli.server import Desk
+from deploy.cli.tables import counted, details, listing, state
 from deploy.client.entity import entity_path, find_entity, find_ids, shorten
 from deploy.errors import DeliveryTestError
 from streamer.address import redact
@@ -17,9 +27,6 @@ SUBSCRIPTIONS = "/v1/subscriptions"
 
 IdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="The subscription's id, or enough of its beginning.")
-]
-IdsArgument = Annotated[
-    list[str], typer.Argument(metavar="ID", help="Ids, or enough of their beginnings.")
 ]
 UrlArgument = Annotated[
     str, typer.Argument(metavar="URL", help="Where alerts are posted to: https://...")
@@ -30,14 +37,6 @@ UrlOption = Annotated[
 StateOption = Annotated[
     list[str] | None,
     typer.Option("--state", metavar="S", help="opened (default), updated, closed."),
-]
-QueryOption = Annotated[
-    list[str] | None,
-    typer.Option("--query", metavar="ID", help="Only alerts of this query (default: all)."),
-]
-CameraOption = Annotated[
-    list[str] | None,
-    typer.Option("--camera", metavar="PATTERN", help="Only of these cameras, as gate-*."),
 ]
 SeverityOption = Annotated[
     str | None,
@@ -51,25 +50,24 @@ PausedSwitch = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    subscription = typer.Typer(no_args_is_help=True, help="Who is told of alerts, by webhook.")
-    for name, command in (
-        ("add", add),
-        ("list", list_all),
-        ("show", show),
-        ("edit", edit),
-        ("remove", remove),
-        ("test", send_test),
-    ):
-        subscription.command(name)(asks_server(command))
-    app.add_typer(subscription, name="subscription")
+    about = "Who is told of alerts, by webhook."
+    commands: Commands = {
+        "add": add,
+        "list": list_all,
+        "show": show,
+        "edit": edit,
+        "remove": remove,
+        "test": send_test,
+    }
+    add_group(app, "subscription", about, commands)
 
 
 def add(
     desk: Desk,
     url: UrlArgument,
     states: StateOption = None,
-    query: QueryOption = None,
-    camera: CameraOption = None,
+    query: AlertsOfQueryOption = None,
+    camera: CameraPatternOption = None,
     min_severity: SeverityOption = None,
     paused: PausedOption = False,
 ) -> None:
@@ -98,8 +96,8 @@ def edit(
     subscription: IdArgument,
     url: UrlOption = None,
     states: StateOption = None,
-    query: QueryOption = None,
-    camera: CameraOption = None,
+    query: AlertsOfQueryOption = None,
+    camera: CameraPatternOption = None,
     min_severity: SeverityOption = None,
     paused: PausedSwitch = None,
 ) -> None:
@@ -113,10 +111,9 @@ def edit(
 
 def remove(desk: Desk, subscriptions: IdsArgument) -> None:
     """Forget subscriptions, and what was still to be sent to them."""
-    found = [find_entity(desk.client, SUBSCRIPTIONS, one, ID_LETTERS) for one in subscriptions]
-    for one in found:
-        desk.client.delete(entity_path(SUBSCRIPTIONS, one["id"]))
-        desk.tell({"removed": one["id"]}, f"subscription {one['id']} is removed")
+    remove_entities(
+        desk, SUBSCRIPTIONS, subscriptions, lambda one: f"subscription {one['id']} is removed"
+    )
 
 
 def send_test(desk: Desk, subscription: IdArgument) -> None:
@@ -183,7 +180,6 @@ def _details(subscription: dict[str, Any]) -> object:
             ("queries", ", ".join(subscription["queries"])),
             ("cameras", ", ".join(subscription["cameras"])),
             ("from", subscription["min_severity"]),
-            ("created", moment(subscription.get("created_at"))),
-            ("updated", moment(subscription.get("updated_at"))),
+            *registered(subscription),
         ),
     )

@@ -58,6 +58,18 @@ def moment(text: str | None) -> str:
     return "" if text is None else clock_time(parse_utc(text))
 
 
+def lasting(seconds: float) -> str:
+    """How long something lasted, in the largest unit that tells it.
+
+    >>> lasting(90), lasting(5400)
+    ('90 s', '90 min')
+    """
+    seconds = max(0.0, seconds)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def counted(items: Sequence[Any], one: str, many: str, table: Table) -> Table | str:
     """The table, or a sentence where there is nothing to show."""
     return table if items else f"no {many}: add one with `watchword {one} add`"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the tokens that docker-compose.yml hands to its containers, once:
+# Makes the secrets that docker-compose.yml hands to its containers, once:
 #   sh deploy/docker/make-secrets.sh
 # Nobody else on this machine can enter the folder. The files themselves can be read by all, since
 # compose mounts them as they are, and the containers run as other users than you.
@@ -8,7 +8,7 @@ folder=${1:-secrets}
 
 mkdir -p "$folder"
 chmod 700 "$folder"
-for name in watchword-token watchword-metrics-token; do
+for name in watchword-token watchword-metrics-token watchword-postgres-password; do
     if [ -s "$folder/$name" ]; then
         echo "$folder/$name is there already: kept" >&2
         continue
@@ -17,3 +17,14 @@ for name in watchword-token watchword-metrics-token; do
     chmod 644 "$folder/$name"
     echo "$folder/$name is made" >&2
 done
+
+# The store of profile `kafka`: its address holds the password
+name=watchword-store-url
+if [ -s "$folder/$name" ]; then
+    echo "$folder/$name is there already: kept" >&2
+else
+    password=$(cat "$folder/watchword-postgres-password")
+    printf 'postgresql+psycopg://watchword:%s@postgres/watchword' "$password" >"$folder/$name"
+    chmod 644 "$folder/$name"
+    echo "$folder/$name is made" >&2
+fi

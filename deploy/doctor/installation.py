@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from deploy.doctor import card, model, place
+from deploy.doctor import broker, card, model, place
 from deploy.doctor.check import Check, fail, ok
 from deploy.errors import ConfigError
 from deploy.settings import DEFAULT_FILE, Settings, load_settings
+from deploy.settings.parts import kafka_options
 
 
 def check_installation(config: Path | None, environ: Mapping[str, str]) -> Iterator[Check]:
@@ -22,6 +23,7 @@ def check_installation(config: Path | None, environ: Mapping[str, str]) -> Itera
     yield from card.check_devices(devices)
     yield from model.check_bundle(settings.bundle, card_wanted=devices.use_card)
     yield from _place(settings)
+    yield from broker.check_broker(kafka_options(settings))
 
 
 def _place(settings: Settings) -> Iterator[Check]:

@@ -13,8 +13,10 @@ from deploy.http.limits import BodyLimit
 from deploy.http.metrics_page import metrics_routes
 from deploy.http.parts import HttpParts
 from deploy.http.problems import Unexpected, install_problems
+from encoder.routes import dead_letter_routes
 from grounding.routes.alert_stream import stream_routes
 from grounding.routes.alerts import alert_routes
+from grounding.routes.blind import blind_routes
 from grounding.routes.queries import query_routes
 from grounding.routes.silences import silence_routes
 from grounding.routes.subscriptions import SubscriptionRouteParts, subscription_routes
@@ -34,6 +36,8 @@ TAGS = [
     {"name": "alerts", "description": "What was seen."},
     {"name": "subscriptions", "description": "Who is told, by webhook."},
     {"name": "silences", "description": "When nobody is told."},
+    {"name": "blind periods", "description": "When which camera was not watched, and why."},
+    {"name": "dead letters", "description": "Records that could not be used, put aside."},
     {"name": "server", "description": "How the server itself fares."},
 ]
 
@@ -80,6 +84,8 @@ def _guarded_routes(parts: HttpParts) -> list[APIRouter]:
         alert_routes(parts.alerts),
         subscription_routes(subscribing),
         silence_routes(parts.silences, parts.queries, parts.cameras),
+        blind_routes(parts.blind_periods, parts.queries),
+        dead_letter_routes(parts.dead_letters, parts.publish),
         metrics_routes(parts.registry),
     ]
 

@@ -29,10 +29,13 @@ def _app_description() -> dict[str, Any]:
         subscriptions=absent,
         silences=absent,
         alerts=absent,
+        blind_periods=absent,
+        dead_letters=absent,
         stream=absent,
         register=absent,
         check_webhook=absent,
         test_delivery=absent,
+        publish=absent,
         ready=absent,
         registry=CollectorRegistry(),
     )

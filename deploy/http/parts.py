@@ -7,9 +7,11 @@ from prometheus_client import CollectorRegistry
 
 from deploy.http.access import AccessOptions
 from deploy.http.limits import HttpLimits
+from encoder.dead_letter_store import DeadLetterStore
 from grounding.alert_stream import AlertStream
 from grounding.delivery.outcome import DeliveryOutcome
-from grounding.stores import AlertStore, QueryStore, SilenceStore, SubscriptionStore
+from grounding.stores import AlertStore, BlindStore, QueryStore, SilenceStore, SubscriptionStore
+from streamer.bus import Message
 from streamer.camera_store import CameraStore
 from streamer.routes import CameraRegistration
 
@@ -21,7 +23,8 @@ class HttpParts:
     `register` checks a camera's address and takes its secrets out, `check_webhook` raises
     AddressRefusedError (or another sentence of the streamer's tree) for a URL that may not be
     called, `test_delivery` sends a test message to the subscription of an id and says what came
-    back. `ready` tells whether every part works.
+    back. `publish` returns once a message is on its topic, and raises BusError if that takes too
+    long. `ready` tells whether every part works.
     """
 
     cameras: CameraStore
@@ -29,10 +32,13 @@ class HttpParts:
     subscriptions: SubscriptionStore
     silences: SilenceStore
     alerts: AlertStore
+    blind_periods: BlindStore
+    dead_letters: DeadLetterStore
     stream: AlertStream
     register: CameraRegistration
     check_webhook: Callable[[str], None]
     test_delivery: Callable[[str], DeliveryOutcome]
+    publish: Callable[[Message], object]
     ready: Callable[[], bool]
     registry: CollectorRegistry
     access: AccessOptions = field(default_factory=AccessOptions)

@@ -14,9 +14,11 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.errors import StoreError, StoreFullError
+from encoder.errors import ReplayError
 from grounding.errors import QueryTextError, ScheduleError, SensitivityError
 from streamer.address import redact
 from streamer.errors import (
+    BusError,
     EntityChangedError,
     EntityExistsError,
     EntityInvalidError,
@@ -30,6 +32,7 @@ STATUSES: dict[type[Exception], int] = {
     EntityNotFoundError: 404,
     EntityExistsError: 409,
     EntityReadOnlyError: 409,
+    ReplayError: 409,
     EntityChangedError: 412,
     EntityInvalidError: 422,
     SourceError: 422,
@@ -38,6 +41,7 @@ STATUSES: dict[type[Exception], int] = {
     SensitivityError: 422,
     StoreFullError: 507,
     StoreError: 503,
+    BusError: 503,
 }
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SHOWN = 3  # errors whose sentences make the detail

@@ -1,6 +1,7 @@
 """From what pydantic finds to sentences that name the place, the key, the value and the fix."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from deploy.settings.known import KeyPath, is_secret, nearest, spelled
 from streamer.address import redact
 
 LONGEST_VALUE = 60
+_LOGIN = re.compile(r":[^/]*@")
 _SECTIONS = {"model_type", "dict_type"}
 
 
@@ -84,5 +86,7 @@ def _shown(path: KeyPath, kind: str, value: Any) -> str:
     plain = isinstance(value, str | int | float) or value is None
     if is_secret(path) or kind in _SECTIONS or not plain:
         return ""
+    if isinstance(value, str) and _LOGIN.search(value) and redact(value) == value:
+        return ""  # a password where none belongs
     shown = repr(redact(value)) if isinstance(value, str) else json.dumps(value)
     return f" = {shown if len(shown) <= LONGEST_VALUE else shown[:LONGEST_VALUE] + '...'}"

@@ -1,14 +1,14 @@
 """From sections to the frozen settings of the parts."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from deploy.errors import SealError
 from deploy.http.access import AccessOptions, Token
 from deploy.http.limits import HttpLimits
+from deploy.settings.kafka import split_brokers
 from deploy.settings.queries import DeclaredQuery
 from deploy.settings.settings import Settings
-from deploy.vault import Vault
 from encoder.config import EncoderConfig
 from encoder.session import SessionOptions
 from grounding.config import AlertSettings, GroundingConfig
@@ -18,7 +18,7 @@ from grounding.schedule import Hours, Schedule
 from streamer.address_policy import AddressPolicy
 from streamer.clip import ClipFormat
 from streamer.config import BackOffSettings, StreamerPartConfig
-from streamer.errors import SourceAccessError
+from streamer.kafka_options import KafkaOptions
 
 
 def access_options(settings: Settings) -> AccessOptions:
@@ -52,13 +52,14 @@ def delivery_options(settings: Settings) -> DeliveryOptions:
     )
 
 
-def encoder_config(settings: Settings) -> EncoderConfig:
-    """How clips are encoded."""
+def encoder_config(settings: Settings, clips_travel: bool = False) -> EncoderConfig:
+    """How clips are encoded; those that travel over Kafka may be stale when they come."""
     section = settings.encoder
     return EncoderConfig(
         session=SessionOptions(threads=section.threads),
         batch=section.batch,
         wait_seconds=section.wait_seconds,
+        stale_seconds=section.stale_seconds if clips_travel else 0.0,
     )
 
 
@@ -78,25 +79,51 @@ def grounding_config(settings: Settings) -> GroundingConfig:
 
 
 def streamer_config(
-    settings: Settings, clip_format: ClipFormat, vault: Vault, started_in: Path
+    settings: Settings,
+    clip_format: ClipFormat,
+    unseal: Callable[[str], str],
+    started_in: Path,
+    clips_travel: bool = False,
 ) -> StreamerPartConfig:
-    """How cameras are read; `vault` opens what the store sealed of their credentials."""
+    """How cameras are read; `unseal` opens what the store sealed of their credentials.
 
-    def unseal(sealed: str) -> str:
-        try:
-            return vault.unseal(sealed)
-        except SealError as error:
-            raise SourceAccessError(str(error)) from error
-
+    Clips that travel over Kafka do so as JPEGs.
+    """
     section = settings.cameras
     return StreamerPartConfig(
         clip_format=clip_format,
         address_policy=camera_policy(settings),
         file_roots=settings.file_roots(started_in),
         unseal=unseal,
+        pixels="jpeg" if clips_travel else "raw",
         back_off=BackOffSettings(section.first_retry_seconds, section.longest_retry_seconds),
         open_timeout_seconds=section.open_timeout_seconds,
         read_timeout_seconds=section.read_timeout_seconds,
+    )
+
+
+def kafka_options(settings: Settings) -> KafkaOptions:
+    """The cluster, if `bootstrap_servers` names one, and how it is talked to."""
+    section = settings.kafka
+    return KafkaOptions(
+        bootstrap_servers=split_brokers(section.bootstrap_servers),
+        client_id=section.client_id,
+        topic_prefix=section.topic_prefix,
+        instance=section.instance,
+        partitions=section.partitions,
+        replication=section.replication,
+        compression=section.compression,
+        security_protocol=section.security_protocol,
+        sasl_mechanism=section.sasl_mechanism,
+        username=section.username,
+        password=section.password.get_secret_value(),
+        ca_file=section.ca_file,
+        certificate_file=section.certificate_file,
+        key_file=section.key_file,
+        start_timeout_seconds=section.start_timeout_seconds,
+        session_timeout_seconds=section.session_timeout_seconds,
+        transaction_timeout_seconds=section.transaction_timeout_seconds,
+        revoke_seconds=section.revoke_seconds,
     )
 
 

@@ -50,6 +50,7 @@ class EncoderSettings(Section):
     batch: Count = 0  # 0: as the device likes it
     wait_seconds: Seconds = 0.1
     threads: Count = 0  # 0: one for every core
+    stale_seconds: Seconds = 60.0  # of clips over Kafka; 0: never
 
 
 class GroundingSettings(Section):
@@ -86,9 +87,3 @@ class NetworkSettings(Section):
     camera_private: bool = True
     webhook_private: bool = False
     allowed: tuple[Annotated[Network, BeforeValidator(_read_network)], ...] = ()
-
-
-class KafkaSettings(Section):
-    """The broker between parts on several machines."""
-
-    bootstrap_servers: str = ""

@@ -6,7 +6,7 @@ from typing import Any
 from deploy.settings.known import KeyPath, spelled
 
 LONGEST_SECRET = 64 * 1024  # bytes; a larger file is another one
-_KEYS = {("server",): "token", ("store",): "url"}
+_KEYS = {("server",): "token", ("store",): "url", ("kafka",): "password"}
 
 
 def read_secret_files(values: dict[str, Any]) -> list[tuple[KeyPath, str]]:

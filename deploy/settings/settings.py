@@ -6,12 +6,12 @@ from typing import Literal
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deploy.settings.cameras import CamerasSettings
+from deploy.settings.kafka import KafkaSettings
 from deploy.settings.queries import QueriesSettings
 from deploy.settings.running import (
     DeliverySettings,
     EncoderSettings,
     GroundingSettings,
-    KafkaSettings,
     NetworkSettings,
     SecretsSettings,
     StoreSettings,

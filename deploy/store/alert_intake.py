@@ -25,6 +25,8 @@ from grounding.silence import Silence
 from grounding.stored_alert import Suppression
 from grounding.webhook_message import webhook_body
 
+ALERT_NEWS = "alerts"  # as other processes hear of events and deliveries
+
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
@@ -73,6 +75,8 @@ class AlertIntake:
             for alert, tracked in items:
                 if not _is_known(connection, alert):
                     self._take(batch, alert, tracked)
+            if batch.taken:
+                self._database.announce(connection, ALERT_NEWS)
         for reason in batch.suppressed:
             ALERTS_SUPPRESSED.labels(reason).inc()
         if batch.taken:

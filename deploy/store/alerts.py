@@ -28,12 +28,16 @@ class Alerts:
         """Take in events, each with its tracker's state, as one; returns how many were new."""
         taken = self._intake.take(items)
         if taken:
-            for tell in self._listeners:
-                tell()
+            self.tell()
         return taken
 
+    def tell(self) -> None:
+        """Call those who listen: there are new events, of this process or another."""
+        for call in self._listeners:
+            call()
+
     def listen(self, callback: Callable[[], None]) -> None:
-        """Have it called after new events were stored, from any thread."""
+        """Have it called after new events were stored, from any thread, rather once too often."""
         self._listeners = (*self._listeners, callback)
 
     def open_states(self) -> list[bytes]:

@@ -23,7 +23,7 @@ _WAITING = deliveries.c.outcome.is_(None)
 
 
 class Deliveries:
-    """A `grounding.stores.DeliveryQueue`.
+    """A `grounding.stores.DeliveryQueue`, for the workers of all processes.
 
     A worker that outlived its lease changes nothing, unless it says that the delivery was sent.
     """
@@ -35,7 +35,7 @@ class Deliveries:
 
     def claim(self, limit: int, lease_seconds: float) -> Sequence[Delivery]:
         """See `DeliveryQueue.claim`."""
-        with self._database.write() as connection:
+        with self._database.write(beside=True) as connection:
             now = self._database.clock()
             rows = connection.execute(_due(now).limit(limit)).all()
             if not rows:
@@ -65,7 +65,7 @@ class Deliveries:
             "why": why,
             "attempts": deliveries.c.attempts + 1,
         }
-        with self._database.write() as connection:
+        with self._database.write(beside=True) as connection:
             connection.execute(sa.update(deliveries).where(*_mine(delivery)).values(again))
 
     def give_up(self, delivery: Delivery, why: str) -> None:
@@ -101,15 +101,21 @@ class Deliveries:
         )
 
     def release_all(self) -> None:
-        """Free what a former process had claimed; its test messages are sent by nobody."""
+        """Free what a former process had claimed; its test messages are sent by nobody.
+
+        Where other processes may be at work, their claims hold until they run out.
+        """
         with self._database.write() as connection:
+            now = self._database.clock()
+            ended = deliveries.c.leased_until <= now if self._database.several else sa.true()
             why = "The server ended before it was sent."
-            connection.execute(self._settled(deliveries.c.state == TEST, "failed", why))
+            tests = sa.and_(deliveries.c.state == TEST, ended)
+            connection.execute(self._settled(tests, "failed", why))
             free = sa.update(deliveries).where(_WAITING, deliveries.c.leased_until.is_not(None))
-            connection.execute(free.values(leased_until=None))
+            connection.execute(free.where(ended).values(leased_until=None))
 
     def _settle(self, wanted: sa.ColumnElement[bool], outcome: str, why: str) -> None:
-        with self._database.write() as connection:
+        with self._database.write(beside=True) as connection:
             connection.execute(self._settled(wanted, outcome, why))
         self._bell.ring()  # the next one of the subscription need not wait any longer
 
@@ -157,7 +163,8 @@ def _due(now: float) -> sa.Select[Any]:
     return (
         sa.select(deliveries, subscriptions.c.record)
         .join(subscriptions, subscriptions.c.subscription_id == deliveries.c.subscription_id)
-        .where(deliveries.c.delivery_id == first, subscriptions.c.active)
+        # Waiting, said once more: another worker may settle it before its row is locked here
+        .where(deliveries.c.delivery_id == first, _WAITING, subscriptions.c.active)
         .where(deliveries.c.due_at <= now, free)
         .order_by(deliveries.c.delivery_id)
         .with_for_update(of=deliveries, skip_locked=True)

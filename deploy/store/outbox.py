@@ -1,16 +1,20 @@
 """Changes of entities on their way to the topics (design 3.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from deploy.errors import StoreError
 from deploy.store.bell import Bell
 from deploy.store.database import Database
 from deploy.store.schema import cameras, outbox, queries, silences
 from streamer.bus import CAMERAS, QUERIES, SILENCES, Message, Topic
 
 REVISION_HEADER = "revision"  # a removal has no value that could say it
+
+OUTBOX_NEWS = "outbox"  # as other processes hear of changes
 
 _TABLES = ((cameras, CAMERAS), (queries, QUERIES), (silences, SILENCES))
 
@@ -23,13 +27,26 @@ class OutboxRow:
     message: Message
 
 
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """Everything as it was at a moment, and the newest row that this makes needless."""
+
+    messages: Sequence[Message]
+    through: int
+
+
 class Outbox:
-    """Rows in the order of their revisions; one reader publishes them."""
+    """Rows in the order of their revisions; whoever has the turn publishes them.
+
+    `doubtful` says that this process may have lost its turn while it published: another may have
+    published newer revisions before this one's older ones, and all must be told once more.
+    """
 
     def __init__(self, database: Database) -> None:
         self.bell = Bell()
         self._database = database
         self._behind = True  # until it was seen empty; a failed publishing is tried again
+        self.doubtful = False
 
     def put(
         self, connection: sa.Connection, topic: Topic, key: str, revision: int, value: str | None
@@ -38,16 +55,51 @@ class Outbox:
         packed = None if value is None else value.encode()
         row = {"topic": topic.name, "key": key, "revision": revision, "value": packed}
         connection.execute(sa.insert(outbox).values(row))
+        self._database.announce(connection, OUTBOX_NEWS)
 
-    def seed(self) -> list[Message]:
-        """All entities as they are now, for a bus that begins empty; nothing is pending then."""
-        with self._database.write() as connection:
-            connection.execute(_publish().where(outbox.c.published_at.is_(None)), self._now())
-            return [
+    @contextmanager
+    def turn(self, wait: bool = False) -> Iterator[bool]:
+        """Whether this process may publish while the block lasts; with `wait` once it may.
+
+        Raises:
+            StoreError: the turn may have been lost before the block ended.
+        """
+        mine = False
+        try:
+            with self._database.turn(wait) as mine:
+                self._behind = True  # what another leaves behind is looked for again
+                yield mine
+        except StoreError:
+            self.doubtful |= mine and self._database.several
+            raise
+
+    def seed(self) -> Seed:
+        """Every entity as it is now, and the removals that were not published yet."""
+        with self._database.read() as connection:
+            messages = [
                 _message(topic.name, row[0], row.revision, row.record.encode())
                 for table, topic in _TABLES
                 for row in connection.execute(sa.select(table).order_by(table.c.revision))
             ]
+            waiting = connection.execute(
+                sa.select(outbox)
+                .where(outbox.c.published_at.is_(None))
+                .order_by(outbox.c.outbox_id)
+            ).all()
+        known = {(message.topic, message.key) for message in messages}
+        gone = [row for row in waiting if (row.topic, row.key) not in known]
+        removed = {
+            (row.topic, row.key): _message(row.topic, row.key, row.revision, row.value)
+            for row in gone
+        }
+        return Seed([*removed.values(), *messages], waiting[-1].outbox_id if waiting else 0)
+
+    def seeded(self, seed: Seed) -> None:
+        """Note that all of it was published."""
+        with self._database.write(beside=True) as connection:
+            covered = outbox.c.published_at.is_(None), outbox.c.outbox_id <= seed.through
+            connection.execute(_publish().where(*covered), self._now())
+        self.doubtful = False
 
     def pending(self, limit: int) -> Sequence[OutboxRow]:
         """Up to `limit` rows that were not published, in order."""
@@ -62,7 +114,7 @@ class Outbox:
 
     def published(self, outbox_ids: Sequence[int]) -> None:
         """Note that these rows were published."""
-        with self._database.write() as connection:
+        with self._database.write(beside=True) as connection:
             connection.execute(_publish().where(outbox.c.outbox_id.in_(outbox_ids)), self._now())
 
     def wait(self, timeout: float) -> bool:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from deploy.metrics import STORE_OVER_BOUND
 from deploy.store.database import Database
-from deploy.store.schema import alerts, audit, deliveries, outbox
+from deploy.store.schema import alerts, audit, blind_periods, dead_letters, deliveries, outbox
 
 HELPING = 500  # rows a transaction
+MOST_BLIND_PERIODS = 200_000
 
 
 class Pruning:
@@ -20,15 +22,29 @@ class Pruning:
         """Forget what ended before a time (UTC seconds); returns how many rows that were.
 
         Closed alerts go with their events and deliveries; deliveries, published changes and audit
-        entries go by themselves.
+        entries go by themselves, and so do dead letters and blind periods. Of the last there may
+        be more than are kept: the oldest go, and are counted.
         """
         old: Sequence[tuple[sa.Column[int] | sa.Column[str], sa.ColumnElement[bool]]] = (
             (alerts.c.alert_id, sa.and_(alerts.c.state == "closed", alerts.c.end < before)),
             (deliveries.c.delivery_id, deliveries.c.settled_at < before),
             (outbox.c.outbox_id, outbox.c.published_at < before),
             (audit.c.audit_id, audit.c.at < before),
+            (dead_letters.c.sequence, dead_letters.c.arrived_at < before),
+            (blind_periods.c.period_id, blind_periods.c.end < before),
         )
-        return sum(self._forget(key, condition) for key, condition in old)
+        return sum(self._forget(key, condition) for key, condition in old) + self._make_room()
+
+    def _make_room(self) -> int:
+        """Forget the blind periods beyond what is kept, those that ended first."""
+        ended = sa.select(blind_periods.c.end).order_by(blind_periods.c.end.desc())
+        with self._database.read() as connection:
+            last = connection.execute(ended.offset(MOST_BLIND_PERIODS).limit(1)).scalar()
+        if last is None:
+            return 0
+        removed = self._forget(blind_periods.c.period_id, blind_periods.c.end <= last)
+        STORE_OVER_BOUND.labels("blind period").inc(removed)
+        return removed
 
     def _forget(
         self, key: sa.Column[int] | sa.Column[str], condition: sa.ColumnElement[bool]

@@ -18,6 +18,9 @@ metadata = sa.MetaData(
 # SQLite numbers rows by itself only for a primary key declared INTEGER, which holds 64 bits there
 Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
+# Ids are paged through in the same order everywhere, whatever language a server sorts in
+Id = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def _serial(name: str) -> sa.Column[int]:
     return sa.Column(name, Serial, primary_key=True, autoincrement=True)
@@ -25,7 +28,7 @@ def _serial(name: str) -> sa.Column[int]:
 
 def _entity(id_name: str) -> tuple[sa.Column[str], sa.Column[int], sa.Column[str]]:
     return (
-        sa.Column(id_name, sa.Text, primary_key=True),
+        sa.Column(id_name, Id, primary_key=True),
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("record", sa.Text, nullable=False),
     )
@@ -183,5 +186,44 @@ deliveries = sa.Table(
     sa.UniqueConstraint("subscription_id", "event_id"),
     sa.Index(None, "outcome", "subscription_id", "delivery_id"),
     sa.Index(None, "settled_at"),
+    sqlite_autoincrement=True,
+)
+
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    _serial("sequence"),
+    sa.Column("letter_id", sa.Text, nullable=False, unique=True),  # made of where the record lay
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("partition", sa.Integer, nullable=False),
+    sa.Column("offset", sa.BigInteger, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("kept", sa.Boolean, nullable=False),
+    sa.Column("kept_bytes", sa.BigInteger, nullable=False),
+    sa.Column("arrived_at", sa.Double, nullable=False, index=True),
+    sa.Column("replayed_at", sa.Double),
+    # Last: SQLite reads through what is large to get at what stands behind it
+    sa.Column("headers", sa.LargeBinary, nullable=False),  # MessagePack
+    sa.Column("value", sa.LargeBinary),
+    sqlite_autoincrement=True,
+)
+
+blind_periods = sa.Table(
+    "blind_periods",
+    metadata,
+    _serial("period_id"),
+    sa.Column("camera_id", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),  # a hash of `queries`, which may be long
+    sa.Column("queries", sa.Text, nullable=False),  # JSON
+    sa.Column("start", sa.Double, nullable=False),
+    sa.Column("end", sa.Double, nullable=False, index=True),
+    sa.Index(None, "camera_id", "reason", "scope", "end"),
+    sa.Index(None, "camera_id", "start"),
+    sa.Index(None, "start", "period_id"),
     sqlite_autoincrement=True,
 )

@@ -10,25 +10,29 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from deploy.errors import SealError, StoreKeyError, StoreUrlError
-from deploy.store.alert_intake import AlertIntake
+from deploy.store.alert_intake import ALERT_NEWS, AlertIntake
 from deploy.store.alerts import Alerts
 from deploy.store.audit import Audit
 from deploy.store.bell import Bell
+from deploy.store.blind_periods import BlindPeriods
 from deploy.store.cameras import Cameras
-from deploy.store.database import Database, sqlite_engine
+from deploy.store.database import Database
+from deploy.store.dead_letters import DeadLetters
 from deploy.store.declaration import Declaration
 from deploy.store.deliveries import Deliveries
-from deploy.store.file_lock import FileLock
-from deploy.store.migrate import migrate
-from deploy.store.outbox import Outbox
+from deploy.store.outbox import OUTBOX_NEWS, Outbox
+from deploy.store.postgres import open_postgres
 from deploy.store.pruning import Pruning
 from deploy.store.queries import Queries
 from deploy.store.schema import meta
 from deploy.store.silences import Silences
+from deploy.store.sqlite import open_sqlite
 from deploy.store.subscriptions import Subscriptions, subscription_rows
 from deploy.vault import Vault
+from encoder.dead_letter_store import DeadLetterStore
 from grounding.stores import (
     AlertStore,
+    BlindStore,
     DeliveryQueue,
     QueryStore,
     SilenceStore,
@@ -37,16 +41,15 @@ from grounding.stores import (
 from streamer.address import redact
 from streamer.camera_store import CameraStore
 
-BUSY_SECONDS = 5.0  # how long another program may keep the database locked
+POSTGRES = ("postgresql", "postgresql+psycopg")
 KEY_CHECK = "key check"  # the row of `meta` that only the right key unseals
 
 
 class Store:
     """All stores over one database; safe to use from any thread."""
 
-    def __init__(self, database: Database, vault: Vault, lock: FileLock) -> None:
+    def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
-        self._lock = lock
         self._due = Bell()  # rings when there may be something to deliver
         self.outbox = Outbox(database)
         self.audit = Audit(database)
@@ -58,13 +61,22 @@ class Store:
         intake = AlertIntake(database, self.queries, self.silences, self.subscriptions, self._due)
         self.alerts = Alerts(database, intake, self.audit)
         self.deliveries = Deliveries(database, self.subscriptions, self._due)
+        self.dead_letters = DeadLetters(database, self.audit)
+        self.blind_periods = BlindPeriods(database)
         self.declare = Declaration(database, self.cameras, self.queries, self.outbox).declare
         self.prune = Pruning(database).prune
+
+    def tell(self, news: str) -> None:
+        """Wake who waits for what another process announced."""
+        if news == OUTBOX_NEWS:
+            self.outbox.bell.ring()
+        elif news == ALERT_NEWS:
+            self._due.ring()
+            self.alerts.tell()
 
     def close(self) -> None:
         """Let another process have the database, and wake who waits; twice is allowed."""
         self._database.close()
-        self._lock.release()
         self.outbox.bell.ring()
         self._due.ring()
 
@@ -78,50 +90,50 @@ if TYPE_CHECKING:
     def _fits_alerts(store: Store) -> tuple[AlertStore, DeliveryQueue]:
         return store.alerts, store.deliveries
 
+    def _fits_others(store: Store) -> tuple[DeadLetterStore, BlindStore]:
+        return store.dead_letters, store.blind_periods
 
-def open_store(url: str, vault: Vault, clock: Callable[[], float] = time.time) -> Store:
-    """The store in a SQLite file (`sqlite:///folder/watchword.db`), made or migrated if need be.
+
+def open_store(
+    url: str, vault: Vault, clock: Callable[[], float] = time.time, *, shared: bool = False
+) -> Store:
+    """The store in a SQLite file or on a PostgreSQL server, made or migrated if need be.
+
+    On a server several processes may have it open, if all say that they share it: what one of
+    them stores the others tell too, so they need one bus as well. A file is always one process's.
 
     Raises:
         StoreError: it cannot be opened; the sentence says why and what to do.
     """
-    path = _path(url)
     with ExitStack() as undo:
-        lock = FileLock(path)
-        undo.callback(lock.release)
-        _migrate(path, clock)
-        database = Database(sqlite_engine(path, BUSY_SECONDS), str(path), clock)
+        database = _open(url, clock, shared)
         undo.callback(database.close)
         _check_key(database, vault)
-        store = Store(database, vault, lock)
+        store = Store(database, vault)
         store.deliveries.release_all()
+        database.hear(store.tell)
         undo.pop_all()
     return store
 
 
-def _path(url: str) -> Path:
+def _open(url: str, clock: Callable[[], float], shared: bool) -> Database:
     try:
         parsed = sa.make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise _refused(url) from error
+    if parsed.drivername in POSTGRES:
+        return open_postgres(parsed, clock, shared)
     if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
         raise _refused(url)
-    return Path(str(parsed.database)).absolute()
+    return open_sqlite(Path(str(parsed.database)).absolute(), clock)
 
 
 def _refused(url: str) -> StoreUrlError:
     return StoreUrlError(
-        f"store.url is {redact(url)!r}: this version keeps its store in a SQLite file; write "
-        "sqlite:///folder/watchword.db, or sqlite:////folder/watchword.db from the root."
+        f"store.url is {redact(url)!r}: write sqlite:///folder/watchword.db, or "
+        "sqlite:////folder/watchword.db from the root, for a file; or "
+        "postgresql://user:password@host/database for a PostgreSQL server."
     )
-
-
-def _migrate(path: Path, clock: Callable[[], float]) -> None:
-    database = Database(sqlite_engine(path, BUSY_SECONDS, foreign_keys=False), str(path), clock)
-    try:
-        migrate(database)
-    finally:
-        database.close()
 
 
 def _check_key(database: Database, vault: Vault) -> None:

@@ -21,12 +21,9 @@ from grounding.routes.alert_bodies import (
 from grounding.stored_alert import AlertFilter, Feedback
 from grounding.stores import AlertStore
 from streamer.caller import Caller
-from streamer.errors import EntityInvalidError
-from streamer.paging import DEFAULT_LIMIT, MOST, cut_page, unpack_cursor
+from streamer.paging import DEFAULT_LIMIT, MOST, cut_page, unpack_sequence
 from streamer.problem import problems
 from streamer.shape import Line, UtcTime
-
-_SEQUENCE_DIGITS = 18  # no store counts further
 
 AlertPath = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="The alert's id.")]
 
@@ -81,7 +78,7 @@ def _add_reading(routes: APIRouter, store: AlertStore) -> None:
         responses=problems(422),
     )
     def list_alerts(asked: Annotated[AlertQuestion, Query()]) -> AlertPage:
-        before = _opening(unpack_cursor(asked.cursor))
+        before = unpack_sequence(asked.cursor)
         rows = store.page(asked.filter(), before, asked.limit + 1)
         alerts, cursor = cut_page(
             rows, asked.limit, lambda row: str(store.opening(row.alert.alert_id))
@@ -117,15 +114,3 @@ def _add_writing(routes: APIRouter, store: AlertStore, clock: Callable[[], float
     def give_feedback(alert_id: AlertPath, given: FeedbackRequest, by: Caller) -> StoredAlertReply:
         feedback = Feedback(verdict=given.verdict, note=given.note, by=by, at=clock())
         return alert_body(store.give_feedback(alert_id, feedback))
-
-
-def _opening(cursor: str) -> int:
-    """The sequence in a cursor; 0 for none."""
-    if not cursor:
-        return 0
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _SEQUENCE_DIGITS):
-        raise EntityInvalidError(
-            "The cursor belongs to another list: take `next` of the page before, unchanged, or "
-            "begin without one."
-        )
-    return int(cursor)

@@ -8,10 +8,13 @@ from deploy.errors import BenchError, SampleClipError, UsageError
 from encoder.errors import ModelError, RuntimeMissingError, UnknownBundleError
 from grounding.errors import DetectorError, LongQueryError, SensitivityError
 from streamer.errors import (
+    BusAccessError,
+    BusUnreachableError,
     NotAVideoError,
     SourceMissingError,
     SourceRefusedError,
     SourceStalledError,
+    TopicPolicyError,
 )
 from tests.conftest import ROOT
 
@@ -26,6 +29,8 @@ from tests.conftest import ROOT
         SensitivityError,
         SourceMissingError,
         NotAVideoError,
+        BusAccessError,
+        TopicPolicyError,
     ],
 )
 def test_what_the_user_can_mend_by_typing_is_wrong_usage(error: type[Exception]) -> None:
@@ -41,6 +46,7 @@ def test_what_the_user_can_mend_by_typing_is_wrong_usage(error: type[Exception])
         DetectorError,
         SourceRefusedError,
         SourceStalledError,
+        BusUnreachableError,
     ],
 )
 def test_the_rest_is_a_fault_at_run_time(error: type[Exception]) -> None:

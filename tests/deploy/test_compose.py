@@ -64,21 +64,24 @@ def test_a_named_volume_is_declared() -> None:
 
 def test_ports_are_published_on_loopback_only() -> None:
     ports = [port for options in COMPOSE["services"].values() for port in options.get("ports", ())]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
 def test_foreign_images_are_pinned() -> None:
     images = {name: options["image"] for name, options in COMPOSE["services"].items()}
-    for name in ("prometheus", "grafana"):
-        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", images[name])
+    for name in ("prometheus", "grafana", "kafka", "postgres"):
+        assert re.fullmatch(r"[a-z/]+:v?\d+(\.\d+){1,2}", images[name])
 
 
 def test_each_secret_goes_to_those_who_need_it() -> None:
     wanted = {name: set(one.get("secrets", ())) for name, one in COMPOSE["services"].items()}
-    assert wanted["watchword"] == set(COMPOSE["secrets"])
-    assert wanted["prometheus"] == {"watchword-metrics-token"}
-    assert wanted["grafana"] == wanted["watch"] == set()
+    metrics = {"watchword-metrics-token"}
+    assert wanted["watchword"] == {"watchword-token"} | metrics
+    assert wanted["api"] == {"watchword-token", "watchword-store-url"} | metrics
+    assert wanted["postgres"] == {"watchword-postgres-password"}
+    assert wanted["prometheus"] == wanted["grounding"] == wanted["streamer-encoder"] == metrics
+    assert wanted["grafana"] == wanted["watch"] == wanted["kafka"] == set()
 
 
 # The Dockerfile
@@ -105,9 +108,10 @@ def test_all_that_the_package_is_built_from_is_copied() -> None:
 
 def test_what_is_installed_exists() -> None:
     (install,) = [line for line in instructions("RUN") if "pip install" in line]
-    extras = re.search(r'"\.\[([a-z,]+)\]"', install)
-    assert extras is not None
-    assert set(extras[1].split(",")) <= set(PROJECT["optional-dependencies"])
+    assert '".[$EXTRAS]"' in install
+    (extras,) = instructions("ARG")
+    assert extras == "EXTRAS=cpu,postgres"
+    assert {"cpu", "gpu", "postgres"} <= set(PROJECT["optional-dependencies"])
 
 
 def test_the_python_of_the_image_is_one_the_package_wants() -> None:
@@ -221,8 +225,12 @@ def test_tokens_are_made_once_and_containers_can_read_them(tmp_path: Path) -> No
     make_secrets(folder)
     made = {path.name: path.read_text() for path in folder.iterdir()}
     assert set(made) == {Path(one["file"]).name for one in COMPOSE["secrets"].values()}
+    url = made.pop("watchword-store-url")
     assert all(re.fullmatch(r"[0-9a-f]{64}", token) for token in made.values())
-    assert len(set(made.values())) == 2
+    assert len(set(made.values())) == 3
+    password = made["watchword-postgres-password"]
+    assert url == f"postgresql+psycopg://watchword:{password}@postgres/watchword"
+    made["watchword-store-url"] = url
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o644}
     assert "kept" in make_secrets(folder).stderr
@@ -237,7 +245,7 @@ def test_tokens_stay_out_of_the_repository_and_the_image() -> None:
 def test_the_server_takes_its_settings(tmp_path: Path) -> None:
     make_secrets(tmp_path)
     text = SERVER_SETTINGS.read_text()
-    for name in COMPOSE["secrets"]:
+    for name in COMPOSE["services"]["watchword"]["secrets"]:
         assert f"/run/secrets/{name}" in text
     file = tmp_path / "watchword.yml"
     file.write_text(text.replace("/run/secrets", str(tmp_path)))

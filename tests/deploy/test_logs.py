@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy import logs
 from deploy.logs import JsonFormatter, TextFormatter, configure_logs, without_secrets
 
 Configure = Callable[..., io.StringIO]
@@ -124,6 +125,20 @@ def test_third_parties_speak_the_same_way_and_little(configure: Configure):
     assert [one["logger"] for one in told] == [
         "httpx", "uvicorn", "uvicorn.error", "sqlalchemy.engine", "alembic.runtime",
     ]  # fmt: skip
+
+
+def test_who_floods_is_heard_once_a_second(configure: Configure, monkeypatch: pytest.MonkeyPatch):
+    clock = [100.0]
+    monkeypatch.setattr(logs.time, "monotonic", lambda: clock[0])
+    stream = configure("json", "debug")
+    for second in range(3):
+        clock[0] = 100.0 + second
+        for name in ("kafka.net.manager", "kafka.cluster", "kafka"):
+            logging.getLogger(name).error("no broker")
+        logging.getLogger("streamer.kafka_bus").error("ours")
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [one["logger"] for one in told] == ["kafka.net.manager", "streamer.kafka_bus"] * 3
+    assert [one.get("more") for one in told[::2]] == [None, 2, 2]
 
 
 def test_a_stream_that_is_gone_is_no_fault(

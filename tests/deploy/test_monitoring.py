@@ -27,7 +27,7 @@ DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "dashboards/overview.json").re
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
 COLUMNS = 24
 
-DEFINED = re.compile(r'(Counter|Gauge|Histogram)\(\s*"(watchword_[a-z_]+)"')
+DEFINED = re.compile(r'(Counter|Gauge|Histogram)(?:MetricFamily)?\(\s*"(watchword_[a-z_]+)"')
 NAMED = re.compile(r"\b(watchword(?::[a-z0-9_]+)+|watchword_[a-z_]+)\b")
 SUFFIXES = {"Counter": ("",), "Gauge": ("",), "Histogram": ("_bucket", "_count", "_sum")}
 

@@ -3,7 +3,8 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 
 from deploy.bench.served import Served
+from deploy.parts import PARTS, choose_parts
 
 # Alerts close after seconds, not half a minute
 QUICK = {"merge_seconds": 3, "settle_seconds": 2, "silence_grace_seconds": 3}
@@ -29,10 +31,10 @@ def wait_for(what: Callable[[], Any], *, about: str = "", patience: float = PATI
 
 
 class Serve(Served):
-    """`watchword serve` with what tests say to it."""
+    """`watchword serve` with what tests say to it; with `only` some parts of it."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        super().__init__(folder, {"grounding": QUICK, **settings})
+    def __init__(self, folder: Path, settings: dict[str, Any], only: str = "") -> None:
+        super().__init__(folder, {"grounding": QUICK, **settings}, only)
 
     def start(self) -> None:
         super().start()
@@ -46,6 +48,11 @@ class Serve(Served):
     def _hang_up(self) -> None:
         for one in (self.http, *self.followers):
             one.close()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that run in it, in the data's order."""
+        return choose_parts(self.only or None, "kafka")
 
     def wait_until_ready(self) -> None:
         wait_for(lambda: self.http.get("/healthz/ready").status_code == 200, about="readiness")
@@ -87,6 +94,61 @@ class Serve(Served):
     def follow(self, last_event_id: str = "", **filters: Any) -> "Follower":
         self.followers.append(Follower(self.url, last_event_id, filters))
         return self.followers[-1]
+
+
+class Split:
+    """One Watchword in several processes with one folder, each a `Serve` that has a name.
+
+    `Split(folder, settings, eyes="streamer,encoder", mind="grounding", api="api")` starts three;
+    `split["mind"].kill()` and `.start()` change one, `split.add(mind2="grounding")` brings more.
+    A process keeps its name as its `kafka.instance`, as pods do, when it is started again.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any], **processes: str) -> None:
+        self.folder = folder
+        self._settings = settings
+        self._processes: dict[str, Serve] = {}
+        self.add(**processes)
+
+    def add(self, **processes: str) -> None:
+        """Start more processes, all at once; if one does not come up, none stays."""
+
+        def start(name: str, only: str) -> None:
+            kafka = {**self._settings["kafka"], "instance": name}
+            self._processes[name] = Serve(self.folder, {**self._settings, "kafka": kafka}, only)
+
+        with ThreadPoolExecutor(len(processes)) as pool:
+            started = [pool.submit(start, name, only) for name, only in processes.items()]
+        try:
+            for one in started:
+                one.result()
+        except BaseException:
+            self.close()
+            raise
+
+    def __getitem__(self, name: str) -> Serve:
+        return self._processes[name]
+
+    def __iter__(self) -> Iterator[Serve]:
+        return iter(self._processes.values())
+
+    @property
+    def api(self) -> Serve:
+        """A process that has the api part."""
+        return next(one for one in self if "api" in one.only.split(","))
+
+    def wait_until_ready(self) -> None:
+        for one in self:
+            one.wait_until_ready()
+
+    def end(self) -> dict[str, int]:
+        """SIGTERM to all, in the data's order; exit codes by name."""
+        order = sorted(self._processes, key=lambda name: PARTS.index(self[name].parts[0]))
+        return {name: self[name].end() for name in order}
+
+    def close(self) -> None:
+        for one in self:
+            one.close()
 
 
 class Follower:

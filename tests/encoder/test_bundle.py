@@ -11,6 +11,7 @@ from encoder.bundle import (
     bundle_folders,
     list_bundles,
     load_bundle,
+    load_manifest,
     verify_files,
 )
 from encoder.errors import (
@@ -31,6 +32,14 @@ def test_a_bundle_is_found_by_name_and_by_folder(bundle: Bundle) -> None:
     assert load_bundle(str(bundle.folder), []) == bundle
     assert bundle.space == SPACE
     assert bundle.name == "tiny"
+
+
+def test_what_a_bundle_says_of_itself_needs_none_of_its_models(bundle: Bundle) -> None:
+    for name in bundle.manifest.files:
+        (bundle.folder / name).unlink()
+    assert load_manifest("tiny", [bundle.folder.parent]) == bundle.manifest
+    with pytest.raises(UnknownBundleError, match="'none-such'"):
+        load_manifest("none-such", [bundle.folder.parent])
 
 
 def test_roles_are_files(bundle: Bundle) -> None:

@@ -1,6 +1,7 @@
 """Clips and texts side by side: the tiny towers of models.py, and workers that misbehave."""
 
 import threading
+import time
 from threading import Event
 
 import pytest
@@ -26,6 +27,13 @@ def start(part: EncoderPart, stop: Event) -> threading.Thread:
     return thread
 
 
+def wait_until_ready(part: EncoderPart) -> None:
+    deadline, pause = time.monotonic() + WAIT, Event()
+    while not part.ready:
+        assert time.monotonic() < deadline
+        pause.wait(0.005)
+
+
 def publish_clip(bus: MemoryBus, index: int) -> None:
     at = 100.0 + 2 * index
     clip = Clip("door", 100_000, index, at, at + 2, at + 2, random_clips(1, index)[0], "arrival")
@@ -44,7 +52,7 @@ def test_clips_and_texts_are_encoded_until_the_clips_end(bundle: Bundle) -> None
     assert unpack_text_features(record.value or b"").texts == ("a car on the road",)
     bus.publish(Message(QUERIES.name, "q2", b'{"query_id": "q2", "text": "a person falls"}'))
     features.poll(WAIT)
-    assert part.ready
+    wait_until_ready(part)
     publish_clip(bus, 0)
     bus.finish(CLIPS.name)
     (embedding,) = embeddings.poll(WAIT)
@@ -83,7 +91,7 @@ def test_a_new_query_does_not_wait_behind_clips(bundle: Bundle) -> None:
     bus.close()
 
 
-def test_stop_ends_both_at_once_and_finishes_nothing(bundle: Bundle) -> None:
+def test_stop_ends_both_at_once_and_lets_whoever_reads_here_end_too(bundle: Bundle) -> None:
     bus = MemoryBus()
     embeddings = bus.subscribe(EMBEDDINGS.name)
     stop = Event()
@@ -92,12 +100,13 @@ def test_stop_ends_both_at_once_and_finishes_nothing(bundle: Bundle) -> None:
     thread.join(WAIT)
     assert not thread.is_alive()
     embeddings.poll(0.0)
-    assert not embeddings.finished
+    assert embeddings.finished
     bus.close()
 
 
 class Idle:
-    ready = False
+    def __init__(self, is_so: bool = False) -> None:
+        self.ready = self.settled = is_so
 
     def run(self, stop: Event) -> None:
         assert stop.wait(WAIT), "nobody told it to stop"
@@ -106,6 +115,13 @@ class Idle:
 class Broken(Idle):
     def run(self, stop: Event) -> None:
         raise MemoryError("no room")
+
+
+@pytest.mark.parametrize("clips", [True, False])
+@pytest.mark.parametrize("texts", [True, False])
+def test_it_is_ready_when_both_are(clips: bool, texts: bool) -> None:
+    part = EncoderPart(Idle(clips), Idle(texts))  # type: ignore[arg-type]
+    assert part.ready == (clips and texts)
 
 
 @pytest.mark.parametrize(("clips", "texts"), [(Broken(), Idle()), (Idle(), Broken())])

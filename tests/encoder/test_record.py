@@ -85,9 +85,13 @@ def test_a_later_schema_asks_for_an_upgrade(embedding: ClipEmbedding) -> None:
         unpack_embedding(changed(embedding, schema=2, more=1))
 
 
+def test_a_field_of_a_newer_writer_is_ignored(embedding: ClipEmbedding) -> None:
+    assert fields(unpack_embedding(changed(embedding, more=[1]))) == fields(embedding)
+
+
 @pytest.mark.parametrize(
     "changes",
-    [{"more": 1}, {"clock_source": "moon"}, {"vector": b""}, {"vector": b"123"}, {"index": "1"}],
+    [{"clock_source": "moon"}, {"vector": b""}, {"vector": b"123"}, {"index": "1"}],
 )
 def test_a_record_that_is_not_exactly_one_is_refused(
     embedding: ClipEmbedding, changes: dict[str, object]

@@ -49,6 +49,8 @@ class Scripted:
         assert (topic, group) == (CLIPS.name, GROUP)
         return self
 
+    settled = True
+
     def finish(self, topic: str) -> None:
         self.ended.append(topic)
 
@@ -240,6 +242,7 @@ def test_it_ends_with_the_bus_and_on_stop() -> None:
     idle = Scripted([])
     EncoderWorker(idle, MeanColour(), EncoderConfig()).run(stop)
     assert idle.asked == []
+    assert idle.ended == [EMBEDDINGS.name]
     assert idle.left
 
 

@@ -174,14 +174,6 @@ def test_time_goes_on_only_for_cameras_that_are_silent() -> None:
     assert [alert.camera_id for alert in made.tick(T0 + 1000)] == ["yard"]
 
 
-def test_a_restored_camera_is_live() -> None:
-    first, again = grounder([query()]), grounder()
-    (opened, *_) = first.evaluate(scene("..##"))
-    assert again.restore(first.tracker.open_alerts("yard")) == {"yard"}
-    (closed,) = again.tick(T0 + 1000)
-    assert (closed.alert_id, closed.state) == (opened.alert_id, "closed")
-
-
 def test_a_live_camera_that_is_gone_is_forgotten() -> None:
     made = grounder([query()])
     made.evaluate(scene("..##", clock_source="arrival"))

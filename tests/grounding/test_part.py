@@ -15,6 +15,7 @@ from encoder.space import EmbeddingSpace
 from encoder.worker import EncoderWorker
 from grounding.alert import Alert
 from grounding.alert_state import seed_messages, unpack_alert_state
+from grounding.cloud_event import tracked_state
 from grounding.record import unpack_alert
 from grounding.schedule import Hours, Schedule
 from streamer.bus import (
@@ -50,7 +51,7 @@ def stored(feed: Feed) -> list[bytes]:
     newest: dict[str, bytes] = {}
     for record in feed.records:
         alert = unpack_alert(record.value or b"")
-        newest[alert.alert_id] = dict(record.headers)["tracked"]
+        newest[alert.alert_id] = tracked_state(record.headers)
     return [state for state in newest.values() if state]
 
 
@@ -70,8 +71,9 @@ def test_queries_that_were_there_first_are_watched_from_the_first_clip(feed: Fee
     feed.show("##" + "." * 12)
     assert not feed.part.ready
     feed.start()
+    feed.wait_for(lambda: feed.part.ready, "ready")
     alerts = feed.drain()
-    assert feed.part.ready
+    assert not feed.part.ready
     assert feed.part.name == "grounding"
     assert told(alerts)[-1] == ("q1", "closed", 0, 4)
 

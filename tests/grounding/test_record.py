@@ -87,7 +87,7 @@ def test_packing_keeps_an_alert(start: float, end: float, score: float, saliency
 
 @pytest.mark.parametrize("packed", [b"", b"{}", b"[]", pack_alert(alert()).replace(b"2023-", b"x")])
 def test_anything_else_is_a_record_error(packed: bytes) -> None:
-    with pytest.raises(RecordError, match="not an alert record"):
+    with pytest.raises(RecordError, match="no alert record"):
         unpack_alert(packed)
 
 

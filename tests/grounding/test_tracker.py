@@ -322,17 +322,55 @@ def test_queries_do_not_disturb_each_other() -> None:
 def test_a_snapshot_goes_on_where_it_was() -> None:
     one, other = tracker(), tracker()
     update(one, 14, (10, 14))
-    other.restore(one.snapshot())
+    other.restore_camera("yard", one.camera_snapshot("yard"))
     rest = [(16, (10, 16)), (30, (10, 16)), (60, (10, 16))]
     assert [update(one, seen, span) for seen, span in rest] == [
         update(other, seen, span) for seen, span in rest
     ]
-    assert one.snapshot() == other.snapshot()
+    assert one.camera_snapshot("yard") == other.camera_snapshot("yard")
 
 
-def test_a_torn_snapshot_is_an_error() -> None:
+def test_a_torn_snapshot_is_an_error_and_changes_nothing() -> None:
+    made = tracker()
+    update(made, 14, (10, 14))
+    before = made.camera_snapshot("yard")
     with pytest.raises(msgspec.DecodeError):
-        tracker().restore(tracker().snapshot()[:-1])
+        made.restore_camera("yard", before[:-1])
+    assert made.camera_snapshot("yard") == before
+
+
+def test_a_snapshot_holds_candidates_and_what_was_told() -> None:
+    one, other = tracker(for_seconds=6), tracker(for_seconds=6)
+    update(one, 60, (10, 18))
+    one.advance("yard", T0 + 60)
+    update(one, 62, (58, 62))
+    assert one.active("yard") == {"q0"}
+    other.restore_camera("yard", one.camera_snapshot("yard"))
+    assert other.clock("yard") == T0 + 62
+    (opened,) = update(other, 66, (10, 18), (58, 66))
+    assert (opened.state, opened.start) == ("opened", T0 + 58)
+    assert other.dropped["repeated"] == 1
+
+
+def test_a_snapshot_takes_the_place_of_what_is_known_now() -> None:
+    made = tracker()
+    update(made, 14, (10, 14))
+    before = made.camera_snapshot("yard")
+    update(made, 50, (10, 14), (40, 50))
+    made.restore_camera("yard", before)
+    assert made.camera_snapshot("yard") == before
+    assert tracker().camera_snapshot("yard") == b""
+    made.restore_camera("yard", b"")
+    assert made.camera_snapshot("yard") == b""
+
+
+def test_a_camera_that_another_worker_goes_on_with_is_dropped_without_a_word() -> None:
+    made = tracker()
+    update(made, 14, (10, 14))
+    made.drop("yard")
+    made.drop("never-seen")
+    assert made.active("yard") == set()
+    assert made.finish() == []
 
 
 def ask(tracker: AlertTracker, seen: float, *spans: tuple[float, float], **asked: object):
@@ -404,29 +442,27 @@ def test_each_event_has_the_state_right_after_it() -> None:
     assert tracker().take_snapshots() == {}
 
 
-def test_restoring_twice_is_restoring_once() -> None:
-    first = tracker()
+def open_states() -> list[bytes]:
+    """What a store holds of one open alert."""
+    first = AlertTracker(AlertSettings(), "fake-bundle", keep_snapshots=True)
     update(first, 12, (10, 12))
+    return list(first.take_snapshots().values())
+
+
+def test_restoring_twice_is_restoring_once() -> None:
     again = tracker()
-    again.restore_alerts(first.open_alerts("yard"))
-    again.restore_alerts(first.open_alerts("yard"))
-    assert again.open_alerts("yard") == first.open_alerts("yard")
+    states = open_states()
+    again.restore_alerts(states)
+    before = again.camera_snapshot("yard")
+    again.restore_alerts(states)
+    assert again.camera_snapshot("yard") == before
     assert len(again.finish()) == 1
 
 
-def test_candidates_are_not_open_alerts() -> None:
-    made = tracker(for_seconds=6)
-    update(made, 14, (10, 14))
-    assert made.open_alerts("yard") == []
-    update(made, 16, (10, 16))
-    assert len(made.open_alerts("yard")) == 1
-
-
 def test_bytes_that_are_no_alert_restore_nothing() -> None:
-    first, again = tracker(), tracker()
-    update(first, 12, (10, 12))
+    again = tracker()
     with pytest.raises(msgspec.DecodeError):
-        again.restore_alerts([*first.open_alerts("yard"), b"nonsense"])
+        again.restore_alerts([*open_states(), b"nonsense"])
     assert again.active("yard") == set()
 
 
@@ -438,7 +474,7 @@ def test_a_camera_that_is_gone_is_forgotten_once_its_alerts_are_over() -> None:
     assert not made.forget("yard")  # later windows may still see what was told
     made.advance("yard", T0 + 400)
     assert made.forget("yard")
-    assert made.snapshot() == tracker().snapshot()
+    assert made.camera_snapshot("yard") == b""
     assert made.clock("yard") < 0
     assert made.forget("never-seen")
 
@@ -452,8 +488,7 @@ def test_a_day_long_alert_stays_small_and_keeps_its_peaks() -> None:
         sizes.append(len(updated.saliency))
     assert max(sizes) < 300
     assert updated.start - T0 == 10
-    (state,) = made.open_alerts("yard")
-    assert len(state) < 10_000
+    assert len(made.camera_snapshot("yard")) < 10_000
     middles = [at for at, _ in updated.saliency]
     assert middles == sorted(middles)
     assert middles[0] < T0 + 300  # coarse where it is old,
@@ -465,10 +500,10 @@ def test_nothing_is_remembered_for_ever() -> None:
     made = tracker()
     update(made, 12, (10, 12))
     made.advance("yard", T0 + 40)
-    before = len(made.snapshot())
+    before = len(made.camera_snapshot("yard"))
     made.advance("yard", T0 + 400)
-    assert len(made.snapshot()) < before
-    assert b"q0" not in made.snapshot()
+    assert len(made.camera_snapshot("yard")) < before
+    assert b"q0" not in made.camera_snapshot("yard")
 
 
 # Properties. Windows slide over events; each window may find a shaken copy of what it sees.
@@ -580,7 +615,7 @@ def test_a_restart_from_a_snapshot_changes_nothing(history, crash: int) -> None:
     for clip, found in enumerate(history):
         if clip == crash:
             restarted = tracker()
-            restarted.restore(made.snapshot())
+            restarted.restore_camera("yard", made.camera_snapshot("yard"))
             made = restarted
         seen = 2.0 * (clip + 1)
         inside = [(min(a, seen - 0.5), min(b, seen), score) for a, b, score in found]

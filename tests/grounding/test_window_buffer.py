@@ -146,3 +146,21 @@ def test_windows_hold_what_a_list_would_and_stay_true(steps: list[int]) -> None:
     for index, window in zip(indices, windows, strict=True):  # after all later writes
         assert rows(window) == plain_window(indices, index)
     assert missing + len(indices) == indices[-1] + 1
+
+
+steps = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 8)), max_size=25)
+
+
+@given(steps, steps, steps)
+def test_what_was_pushed_since_a_mark_can_be_taken_back(before, undone, after) -> None:
+    made, plain = (WindowBuffer(SPACE, GATE_DIMS, CLIPS) for _ in range(2))
+
+    def all_rows(buffer: WindowBuffer, clips) -> list[list[int | None] | None]:
+        pushes = [push(buffer, index, session=SESSION + session) for session, index in clips]
+        return [None if one.window is None else rows(one.window) for one in pushes]
+
+    assert all_rows(made, before) == all_rows(plain, before)
+    mark = made.mark("yard")
+    all_rows(made, undone)
+    made.undo(mark)
+    assert all_rows(made, after) == all_rows(plain, after)

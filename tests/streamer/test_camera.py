@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from streamer.bus import CLIPS, HEALTH, Bus, Subscription
 from streamer.camera import Camera
@@ -16,6 +17,7 @@ from streamer.clip import Clip
 from streamer.config import BackOffSettings, CameraSettings, ReadOptions
 from streamer.errors import (
     AddressRefusedError,
+    BusClosedError,
     NotAVideoError,
     SourceAccessError,
     SourceAddressError,
@@ -108,6 +110,42 @@ def test_a_file_is_published_whole_and_ends(make, bus, registry):
     assert sample(registry, "clips_total", outcome="ok") == 2
     assert sample(registry, "clips_total", outcome="short") == 1
     assert registry.get_sample_value("watchword_stream_up", {"camera": "yard"}) is None
+
+
+def test_clips_say_since_when_they_are_watched_across_reconnects(make, bus):
+    reader = bus.subscribe(CLIPS.name, "g")
+    camera = make(LIVE, Script((steady(5), SourceLostError("gone")), (steady(5, 9.0), None)))
+    camera.take_up(START - 1)
+    run_until(camera, lambda: camera.outcomes["short"] == 2)
+    assert [clip.watched_since for clip in clips_of(reader)] == [START - 1, START - 1]
+
+
+def test_clips_of_watch_do_not_say_since_when(make, bus):
+    reader = bus.subscribe(CLIPS.name, "g")
+    make(FILE, Script((steady(5, clock="file"), None))).run(threading.Event())
+    assert [clip.watched_since for clip in clips_of(reader)] == [0.0]
+
+
+def test_clips_leave_the_machine_as_jpeg_where_that_is_asked_for(make, bus):
+    reader = bus.subscribe(CLIPS.name, "g")
+    make(replace(FILE, pixels="jpeg"), Script((steady(5, clock="file"), None))).run(
+        threading.Event()
+    )
+    (record,) = reader.poll(1.0)
+    assert msgspec.msgpack.decode(record.value or b"")["travels"] == "jpeg"
+    assert unpack_clip(record.value or b"").frames.shape == (4, 1, 1, 3)
+
+
+def test_a_camera_that_was_cut_off_says_nothing_and_keeps_no_series(make, bus, registry):
+    reader, told = bus.subscribe(CLIPS.name, "g"), healths(bus)
+    camera = make(LIVE, Script((steady(45), None)))
+    camera.cut_off()
+    with pytest.raises(BusClosedError, match="yard was left behind"):
+        camera.run(threading.Event())
+    assert clips_of(reader) == []
+    assert told() == []
+    assert 'camera="yard"' not in generate_latest(registry).decode()
+    assert registry.get_sample_value("watchword_stream_publishes_refused_total") == 1
 
 
 def test_a_slow_reader_loses_no_clip_of_a_file(make, bus):

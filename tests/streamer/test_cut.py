@@ -90,6 +90,7 @@ def test_a_stall_of_five_seconds_leaves_missing_indices():
     assert [clip.index for clip in clips] == [0, 3]
     assert len({clip.session for clip in clips}) == 1
     assert outcomes["missing"] == 2
+    assert [clip.skipped for clip in clips] == [0, 2]
 
 
 def test_a_clip_before_a_gap_ends_where_its_pictures_end():
@@ -116,6 +117,23 @@ def test_a_flush_ends_the_session():
     assert second.session == first.session + 1500
     assert second.index == 0
     assert cutter.flush() == []
+
+
+def test_clips_say_since_when_their_camera_is_watched():
+    cutter = ClipCutter(FORMAT)
+    unsaid = [clip for frame in frames_at(every(0.1, 2.5)) for clip in cutter.push(frame)]
+    cutter.watched_since = START - 7
+    said = cutter.flush()
+    assert [clip.watched_since for clip in [*unsaid, *said]] == [0.0, START - 7]
+
+
+def test_no_session_begins_before_where_another_process_left_off():
+    cutter = ClipCutter(FORMAT, not_before=START + 60.001)
+    frames = [*frames_at(every(0.1, 3.0)), *frames_at(every(0.1, 1.0, start=100.0))]
+    clips = [clip for frame in frames for clip in cutter.push(frame)] + cutter.flush()
+    assert [clip.session - int(START * 1000) for clip in clips] == [60_001, 60_001, 100_000]
+    assert [clip.index for clip in clips] == [0, 1, 0]
+    assert clips[0].start == pytest.approx(START + 60.001)
 
 
 def test_only_shown_frames_are_made_into_pixels():
@@ -182,6 +200,8 @@ def test_clips_of_any_stream_are_in_order(frames: list[Frame]):
         assert before.session <= after.session
         assert before.session < after.session or before.index < after.index
         assert numbers(before)[-1] < numbers(after)[0]
+        same = before.session == after.session
+        assert after.skipped == (after.index - before.index - 1 if same else after.index)
     assert outcomes["ok"] + outcomes["short"] == len(clips)
     missing = sum(
         after.index - before.index - 1

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from streamer.address_policy import AddressPolicy
-from streamer.bus import CLIPS, HEALTH, Subscription
+from streamer.bus import CLIPS, HEALTH, Subscription, partition_of
 from streamer.camera import ReadFrames
 from streamer.camera_record import CameraRecord, Credentials
 from streamer.clip import Clip
@@ -26,7 +26,7 @@ from streamer.memory_bus import MemoryBus
 from streamer.metrics import StreamerMetrics
 from streamer.record import unpack_clip
 from streamer.source import read_frames
-from tests.streamer.media import SMALL, Video, read_number, write_video
+from tests.streamer.media import SMALL, START, Video, read_number, write_video
 from tests.streamer.script import FORMAT, Stage
 
 CONFIG = StreamerPartConfig(
@@ -253,6 +253,59 @@ def test_a_paused_camera_can_be_removed(fleet: Fleet, healths: Healths):
     healths.wait_for_state("yard", "ended")
     fleet.remove("yard")
     healths.wait_for("yard", lambda health: health is None)
+
+
+def test_a_camera_is_watched_since_it_was_first_run_or_resumed(
+    fleet: Fleet, stage: Stage, healths: Healths, bus: MemoryBus
+):
+    reader = bus.subscribe(CLIPS.name, "g")
+
+    def watched_since(source: str) -> float:
+        stage.wait_for(source)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            records = reader.poll(1.0)
+            reader.commit()
+            known = [unpack_clip(r.value or b"").watched_since for r in records]
+            if known and known[-1] > since:
+                return known[-1]
+        raise AssertionError(f"no clip of {source}")
+
+    since, began = 0.0, time.time()
+    fleet.apply(at("yard", paused=True))
+    healths.wait_for_state("yard", "ended")
+    resumed = time.time()
+    fleet.apply(at("yard", revision=2))
+    first = watched_since(url("yard"))
+    assert began <= resumed <= first <= time.time()
+    fleet.apply(at("yard", "other", revision=3))
+    assert watched_since(url("yard", "other")) == first  # one is changed, nobody looked away
+    healths.wait_for_state("yard", "live")
+    fleet.apply(at("yard", "other", revision=4, paused=True))
+    healths.wait_for("yard", lambda health: health is not None and health.message == PAUSED)
+    since = first
+    fleet.apply(at("yard", "third", revision=5))
+    assert watched_since(url("yard", "third")) > first
+
+
+def test_cameras_of_partitions_that_go_elsewhere_end_and_leave_no_series(
+    fleet: Fleet, stage: Stage, healths: Healths, bus: MemoryBus, registry: CollectorRegistry
+):
+    for camera_id in ("yard", "gate"):
+        fleet.apply(at(camera_id))
+        healths.wait_for_state(camera_id, "live")
+    lost = partition_of("gate", bus.partitions)
+    assert lost != partition_of("yard", bus.partitions)
+    fleet.release(frozenset({lost}))
+    assert stage.playing == ["yard"]
+    assert series(registry, "gate") == []
+    assert series(registry, "yard")
+    fleet.release(frozenset({lost}))
+    fleet.apply(at("gate"), not_before=START + 1000.001)
+    clip = read_clips(bus, "gate", 1)[-1]
+    healths.wait_for_state("gate", "live")
+    while clip.session < (START + 1000) * 1000:
+        (clip,) = read_clips(bus, "gate", 1)[-1:]
 
 
 # -- one hangs ------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import EntityInvalidError
-from streamer.paging import cut_page, pack_cursor, unpack_cursor
+from streamer.paging import cut_page, pack_cursor, unpack_cursor, unpack_sequence
 
 PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1)
 
@@ -47,3 +47,11 @@ def test_pages_together_are_all(ids: list[str], limit: int) -> None:
         if cursor is None:
             break
     assert (seen, cursor) == (ids, None)
+
+
+def test_a_sequence_is_taken_from_its_own_list_only() -> None:
+    assert unpack_sequence(None) == 0
+    assert unpack_sequence(pack_cursor("42")) == 42
+    for foreign in ("yard", "-1", "4.2", "²", "9" * 19):
+        with pytest.raises(EntityInvalidError, match="another list"):
+            unpack_sequence(pack_cursor(foreign))

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from streamer.clip import Clip
 from streamer.errors import RecordError
 from streamer.health import CameraHealth, pack_health, unpack_health
-from streamer.record import pack_clip, unpack_clip
+from streamer.record import Travels, pack_clip, unpack_clip, unpack_head
 
 CLIP = Clip(
     camera_id="yard",
@@ -83,19 +83,55 @@ def changed(**changes: object) -> bytes:
     return msgspec.msgpack.encode(record | changes)
 
 
+def jpegged(**changes: object) -> bytes:
+    record = msgspec.msgpack.decode(pack_clip(CLIP, "jpeg"))
+    return msgspec.msgpack.encode(record | changes)
+
+
+def test_fields_of_a_newer_writer_are_ignored():
+    assert unpack_clip(changed(extra=1)).index == CLIP.index
+    assert unpack_clip(jpegged(extra=[1])).index == CLIP.index
+
+
+def test_a_clip_as_jpeg_comes_back_but_for_its_finest_grain():
+    smooth = replace(CLIP, frames=np.full((3, 16, 24, 3), (200, 40, 90), np.uint8), skipped=2)
+    back = unpack_clip(pack_clip(smooth, "jpeg"))
+    assert back.frames.shape == smooth.frames.shape
+    assert back.frames.dtype == np.uint8
+    np.testing.assert_allclose(back.frames.astype(int), smooth.frames.astype(int), atol=3)
+    for field in fields(Clip):
+        if field.name != "frames":
+            assert getattr(back, field.name) == getattr(smooth, field.name)
+
+
+@pytest.mark.parametrize("travels", ["raw", "jpeg"])
+def test_the_head_is_read_without_the_pixels(travels: Travels):
+    head = unpack_head(pack_clip(CLIP, travels))
+    assert (head.camera_id, head.clock_source) == ("yard", "file")
+    assert unpack_head(jpegged(jpegs=[b"no picture"], pixels=b"")) == head
+    with pytest.raises(RecordError, match="no clip record"):
+        unpack_head(b"?")
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
         (b"", "no clip record"),
         (b"\xff\x00garbage", "no clip record"),
         (pack_clip(CLIP)[:-1], "no clip record"),
-        (changed(schema=2), "schema 2, this version reads 1"),
+        (changed(schema=2), "schema 2, and this Watchword reads up to 1"),
         (changed(travels="shm"), "no clip record"),
-        (changed(extra=1), "no clip record"),
         (changed(index="3"), "no clip record"),
         (changed(shape=[2, 3, 5]), "holds 2 frames of 5x3 but carries 72 bytes"),
         (changed(shape=[-2, -3, 4]), "but carries"),
         (changed(index=-1), "negative"),
+        (changed(skipped=-1), "negative"),
+        (jpegged(jpegs=[]), "0 JPEGs for 2 frames"),
+        (jpegged(jpegs=[b"no", b"picture"]), "yard' is damaged: JPEG 0 does not decode"),
+        (jpegged(shape=[2, 4, 3]), "JPEG 0 is RGB of 4x3, not RGB of 3x4"),
+        (jpegged(shape=[2, -3, 4]), "not decoded"),
+        (jpegged(shape=[2, 60_000, 60_000]), "2 frames of 60000x60000 are not decoded"),
+        (jpegged(travels="raw"), "but carries 0 bytes"),
         (changed(seen_until=0.0), "seen until"),
         (changed(seen_until=float("nan")), "seen until"),
     ],

@@ -18,6 +18,7 @@ from grounding.alert import Alert, AlertState, alert_id
 from grounding.alert_stream import AlertStream
 from grounding.delivery.outcome import DeliveryOutcome
 from streamer.address_policy import AddressPolicy
+from streamer.bus import Message
 from streamer.registration import CameraRegistration
 
 REFUSED = DeliveryOutcome("failed", 500, "It answered 500.", seconds=0.5)
@@ -29,6 +30,7 @@ class Real:
 
     url: str
     store: Store
+    published: list[Message]  # by the routes
 
     def tell(self, number: int, state: AlertState = "opened", revision: int = 1) -> Alert:
         """Store an alert, as grounding would have it stored."""
@@ -61,7 +63,7 @@ def real_server(folder: Path, token: str | None = None) -> Iterator[Real]:
     tokens = () if token is None else (Token.of("operator", scopes, token),)  # type: ignore[arg-type]
     store = open_store(f"sqlite:///{folder}/watchword.db", Vault.open(folder / "key"))
     with closing(store), closing(bind("127.0.0.1", 0)) as listener:
-        stream = AlertStream(store.alerts)
+        stream, published = AlertStream(store.alerts), list[Message]()
         store.alerts.listen(stream.notify)
         policy = AddressPolicy(loopback=True, private=True)
         app = build_app(
@@ -71,10 +73,13 @@ def real_server(folder: Path, token: str | None = None) -> Iterator[Real]:
                 subscriptions=store.subscriptions,
                 silences=store.silences,
                 alerts=store.alerts,
+                blind_periods=store.blind_periods,
+                dead_letters=store.dead_letters,
                 stream=stream,
                 register=CameraRegistration((folder,), policy, lambda text: "sealed"),
                 check_webhook=lambda url: None,
                 test_delivery=lambda known: REFUSED,
+                publish=published.append,
                 ready=lambda: True,
                 registry=CollectorRegistry(),
                 access=AccessOptions(tokens),
@@ -84,7 +89,7 @@ def real_server(folder: Path, token: str | None = None) -> Iterator[Real]:
         thread = threading.Thread(target=HttpServer(app, listener, 1.0).run, args=(stop,))
         thread.start()
         try:
-            yield Real(url_of(listener), store)
+            yield Real(url_of(listener), store, published)
         finally:
             stream.close()
             stop.set()

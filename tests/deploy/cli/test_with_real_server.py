@@ -9,6 +9,7 @@ from deploy.client.api import ApiClient
 from deploy.client.event_stream import follow
 from tests.deploy.cli.real_server import Real, real_server
 from tests.deploy.cli.running import Terminal
+from tests.deploy.store import records
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +142,41 @@ def test_a_silence_lives(terminal: Terminal) -> None:
     terminal.ask("silence", "remove", made["id"][:6])
     assert terminal.ask("silence", "list").out == "no silences\n"
     assert terminal.ask("silence", "add", "--for", "0s", code=2).err
+
+
+def test_dead_letters_are_listed_shown_and_replayed(
+    real: Real, terminal: Terminal, tmp_path: Path
+) -> None:
+    assert terminal.ask("deadletters", "list").out == "No dead letters.\n"
+    first, second = records.dead_letter(1), records.dead_letter(2, topic="watchword.clips.v1")
+    real.store.dead_letters.write([first, second])
+    listed = terminal.ask("deadletters", "list", "--json").lines
+    assert [one["id"] for one in listed] == [second.letter_id, first.letter_id]
+    assert "clips.v1" in terminal.ask("deadletters", "list", "--topic", "clips.v1").out
+    shown = terminal.ask("deadletters", "show", first.letter_id[:8]).out
+    for part in ("EmbeddingRecordError", "partition 3, offset 1", "trace: abc", "broken"):
+        assert part in shown
+    output = tmp_path / "value"
+    terminal.ask("deadletters", "show", first.letter_id, "--output", str(output))
+    assert output.read_bytes() == b"broken"
+    ran = terminal.ask("deadletters", "replay", "--all", "--yes")
+    assert "on embeddings.v1 again" in ran.out
+    assert [message.value for message in real.published] == [b"broken"]
+    assert (
+        "cannot be replayed" in terminal.ask("deadletters", "replay", second.letter_id, code=2).err
+    )
+    assert "No dead letters to replay." in terminal.ask("deadletters", "replay", "--all").err
+
+
+def test_blind_periods_are_told(real: Real, terminal: Terminal) -> None:
+    since = ("--since", "1970-01-01T00:00:00Z")
+    assert "every camera was watched" in terminal.ask("blind", *since).out
+    real.store.blind_periods.write([records.blind(), records.blind(960, 1000, reason="lag")])
+    assert "lag 40 s, stream 60 s" in terminal.ask("blind", *since).out
+    found = terminal.ask("blind", "--camera", "yard", "--reason", "lag", "--json", *since).lines
+    assert [one["seconds"] for one in found] == [40.0]
+    assert terminal.ask("blind", "--camera", "gate", "--json", *since).lines == []
+    assert "reason" in terminal.ask("blind", "--reason", "sleep", code=2).err
 
 
 def test_a_token_is_wanted_and_taken(

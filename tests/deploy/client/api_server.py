@@ -59,6 +59,32 @@ COMPLETED: dict[str, dict[str, Any]] = {
         **TIMES,
     },
     "alerts": {},
+    "deadletters": {
+        "topic": "watchword.embeddings.v1",
+        "partition": 3,
+        "offset": 7,
+        "key": "yard",
+        "error": "EmbeddingRecordError",
+        "attempt": 2,
+        "size": 6,
+        "sha256": "ab" * 32,
+        "kept": True,
+        "replayable": True,
+        "obstacle": "",
+        "arrived_at": "2025-03-01T08:00:00Z",
+        "replayed_at": None,
+        "headers": [{"name": "trace", "value": "YWJj"}],
+        "value": "YnJva2Vu",
+        "decoded": None,
+    },
+    "blind": {
+        "camera": "yard",
+        "start": "2025-03-01T08:00:00.000000Z",
+        "end": "2025-03-01T08:00:42.000000Z",
+        "seconds": 42.0,
+        "reason": "stream",
+        "queries": ["*"],
+    },
 }
 
 

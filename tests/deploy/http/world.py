@@ -14,6 +14,7 @@ from deploy.http.parts import HttpParts
 from grounding.alert_stream import AlertStream
 from grounding.delivery.outcome import DeliveryOutcome
 from streamer.address_policy import AddressPolicy
+from streamer.memory_bus import MemoryBus
 from streamer.registration import CameraRegistration
 from tests.deploy.store.records import Clock, reopen
 
@@ -30,6 +31,7 @@ class World:
         self.refused_webhook: Exception | None = None
         self.outcome = DeliveryOutcome("accepted", 204, seconds=0.25)
         self.is_ready = True
+        self.bus = MemoryBus()
 
     def app(self, **parts: Any) -> FastAPI:
         """The app; `parts` replaces parts of it."""
@@ -40,10 +42,13 @@ class World:
             "subscriptions": self.store.subscriptions,
             "silences": self.store.silences,
             "alerts": self.store.alerts,
+            "blind_periods": self.store.blind_periods,
+            "dead_letters": self.store.dead_letters,
             "stream": AlertStream(self.store.alerts),
             "register": CameraRegistration((), policy, lambda text: text[::-1]),
             "check_webhook": self._check_webhook,
             "test_delivery": lambda _: self.outcome,
+            "publish": lambda message: self.bus.publish(message, timeout=0.1),
             "ready": lambda: self.is_ready,
             "registry": CollectorRegistry(),
         }
@@ -68,6 +73,7 @@ def opened_world(folder: Path) -> Iterator[World]:
     try:
         yield world
     finally:
+        world.bus.close()
         world.store.close()
 
 

@@ -1,12 +1,12 @@
 """Sections become the frozen settings of the parts."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from deploy.settings import Settings
 from deploy.settings import parts as of
-from deploy.vault import Vault
 from encoder.config import EncoderConfig
 from grounding.config import GroundingConfig
 from grounding.delivery.options import DeliveryOptions
@@ -14,7 +14,7 @@ from grounding.query_record import QueryRecord, Sensitivity
 from grounding.schedule import Hours, Schedule
 from streamer.clip import ClipFormat
 from streamer.config import BackOffSettings
-from streamer.errors import SourceAccessError
+from streamer.kafka_options import KafkaOptions
 from tests.deploy.settings.conftest import Load
 
 TOKEN = "c0ffee" * 5
@@ -48,13 +48,12 @@ def test_a_claim_outlasts_its_attempt(load: Load):
 def test_cameras(load: Load, tmp_path: Path):
     settings = load("cameras: {first_retry_seconds: 1, read_timeout_seconds: 3}")
     clip_format = ClipFormat(frames=8, width=16, height=16, kernel="bilinear")
-    vault = Vault.open(tmp_path / "secret.key")
-    config = of.streamer_config(settings, clip_format, vault, tmp_path)
+    config = of.streamer_config(settings, clip_format, str.upper, tmp_path)
+    assert config.pixels == "raw"
+    assert of.streamer_config(settings, clip_format, str.upper, tmp_path, True).pixels == "jpeg"
     assert config.back_off == BackOffSettings(1.0, 30.0)
     assert (config.read_timeout_seconds, config.clip_format) == (3.0, clip_format)
-    assert config.unseal(vault.seal("guard:secret")) == "guard:secret"
-    with pytest.raises(SourceAccessError):
-        config.unseal("sealed by somebody else")
+    assert config.unseal("sealed") == "SEALED"
     assert config.file_roots == (tmp_path,)
 
 
@@ -120,3 +119,65 @@ def test_what_lies_in_the_data_folder(load: Load):
     elsewhere = load("secrets: {key_file: ~/w.key}\nstore: {url: postgresql://db/w}\n")
     assert elsewhere.key_file == Path.home() / "w.key"
     assert elsewhere.store_url == "postgresql://db/w"
+
+
+def test_kafka_is_asked_for_as_it_is_by_default():
+    options = of.kafka_options(Settings())
+    assert options == KafkaOptions(bootstrap_servers=())
+
+
+def test_every_option_of_kafka_can_be_set(load: Load, tmp_path: Path):
+    (tmp_path / "password").write_text("hunter2\n")
+    settings = load(
+        f"""
+kafka:
+  bootstrap_servers: a.example:9092, [::1]:9093
+  client_id: w
+  topic_prefix: north.
+  instance: gpu-0
+  partitions: 48
+  replication: 2
+  compression: lz4
+  security_protocol: SASL_SSL
+  sasl_mechanism: PLAIN
+  username: watchword
+  password_file: {tmp_path}/password
+  ca_file: /ca.pem
+  certificate_file: /own.pem
+  key_file: /own.key
+  start_timeout_seconds: 1
+  session_timeout_seconds: 2
+  transaction_timeout_seconds: 3
+  revoke_seconds: 4
+"""
+    )
+    options = of.kafka_options(settings)
+    assert options == KafkaOptions(
+        bootstrap_servers=("a.example:9092", "[::1]:9093"),
+        client_id="w",
+        topic_prefix="north.",
+        instance="gpu-0",
+        partitions=48,
+        replication=2,
+        compression="lz4",
+        security_protocol="SASL_SSL",
+        sasl_mechanism="PLAIN",
+        username="watchword",
+        password="hunter2",
+        ca_file=Path("/ca.pem"),
+        certificate_file=Path("/own.pem"),
+        key_file=Path("/own.key"),
+        start_timeout_seconds=1.0,
+        session_timeout_seconds=2.0,
+        transaction_timeout_seconds=3.0,
+        revoke_seconds=4.0,
+    )
+    default = KafkaOptions(bootstrap_servers=())
+    same = [f.name for f in fields(options) if getattr(options, f.name) == getattr(default, f.name)]
+    assert not same  # nothing was left out above
+
+
+def test_clips_grow_stale_only_on_kafka(load: Load):
+    settings = load("encoder: {stale_seconds: 20}")
+    assert of.encoder_config(settings).stale_seconds == 0.0
+    assert of.encoder_config(settings, clips_travel=True).stale_seconds == 20.0

@@ -35,12 +35,12 @@ def write_until_killed(folder: Path, lines: int) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_acknowledged_writes_survive(tmp_path: Path, seed: int) -> None:
+def test_acknowledged_writes_survive(place: Path, seed: int) -> None:
     chance = random.Random(seed)
     said: list[tuple[str, str]] = []
     for _ in range(KILLS):  # each goes on where the one before was killed
-        said += write_until_killed(tmp_path, chance.randint(1, 60))
-    store = reopen(tmp_path, Clock())
+        said += write_until_killed(place, chance.randint(1, 60))
+    store = reopen(place, Clock())
     for camera_id in told(said, "camera"):
         assert store.cameras.get(camera_id).camera_id == camera_id
     for alert_id in told(said, "acknowledged"):

@@ -14,18 +14,24 @@ from deploy.errors import (
     StoreError,
     StoreFullError,
 )
-from deploy.store.database import Database, sqlite_engine
+from deploy.store.database import Database
+from deploy.store.sqlite import SqliteBackend
 from tests.deploy.store.records import Clock
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> sa.Engine:
-    return sqlite_engine(tmp_path / "watchword.db", busy_seconds=0.01)
+def backend(tmp_path: Path) -> SqliteBackend:
+    return SqliteBackend(tmp_path / "watchword.db", busy_seconds=0.01)
 
 
 @pytest.fixture
-def database(engine: sa.Engine, tmp_path: Path) -> Iterator[Database]:
-    database = Database(engine, str(tmp_path / "watchword.db"), Clock())
+def engine(backend: SqliteBackend) -> sa.Engine:
+    return backend.engine
+
+
+@pytest.fixture
+def database(backend: SqliteBackend) -> Iterator[Database]:
+    database = Database(backend, Clock())
     with database.write() as connection:
         connection.execute(sa.text("CREATE TABLE things (thing TEXT NOT NULL)"))
     yield database

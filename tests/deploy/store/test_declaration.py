@@ -20,7 +20,7 @@ def test_the_store_follows_the_file(store: Store) -> None:
 def test_what_did_not_change_is_left_alone(store: Store) -> None:
     store.declare([camera()], [query()])
     before = store.cameras.get("yard"), store.queries.get("aaaaaaaaaaaa")
-    store.outbox.seed()
+    store.outbox.seeded(store.outbox.seed())
     store.declare([camera()], [query()])
     assert (store.cameras.get("yard"), store.queries.get("aaaaaaaaaaaa")) == before
     assert store.outbox.pending(9) == []
@@ -28,7 +28,7 @@ def test_what_did_not_change_is_left_alone(store: Store) -> None:
 
 def test_what_changed_is_published(store: Store) -> None:
     store.declare([camera()], [query()])
-    store.outbox.seed()
+    store.outbox.seeded(store.outbox.seed())
     store.declare([camera(paused=True)], [query(text="a bus")])
     assert [row.message.key for row in store.outbox.pending(9)] == ["yard", "aaaaaaaaaaaa"]
     assert store.cameras.get("yard").paused

@@ -173,13 +173,13 @@ def test_a_test_of_what_is_not_there(store: Store) -> None:
         store.deliveries.test("desk")
 
 
-def test_a_process_that_ended_holds_nothing(store: Store, tmp_path: Path, clock: Clock) -> None:
+def test_a_process_that_ended_holds_nothing(store: Store, place: Path, clock: Clock) -> None:
     subscribe(store, "desk", "phone")
     store.alerts.write(opened("one"))
     before = claim(store)
     store.deliveries.test("desk")
     store.close()  # without a word about its claims
-    again = reopen(tmp_path, clock)
+    again = reopen(place, clock)
     after = claim(again)
     assert events(after) == events(before)
     assert [one.body for one in after] == [one.body for one in before]

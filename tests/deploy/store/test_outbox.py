@@ -39,29 +39,36 @@ def test_subscriptions_are_nobodys_topic(store: Store) -> None:
     assert messages(store) == []
 
 
-def test_a_bus_in_memory_is_seeded_with_what_is_there_now(store: Store) -> None:
+def test_a_bus_is_seeded_with_what_is_there_now_and_what_is_gone(store: Store) -> None:
     store.cameras.add(camera("gone"), "me")
     store.cameras.remove("gone", "me")
     store.cameras.add(camera(), "me")
     store.queries.add(query(), "me")
     store.silences.add(silence(), "me")
-    seeded = store.outbox.seed()
-    assert [(message.topic, message.key) for message in seeded] == [
-        (CAMERAS.name, "yard"),
-        (QUERIES.name, "aaaaaaaaaaaa"),
-        (SILENCES.name, "quiet"),
+    seed = store.outbox.seed()
+    assert [(message.topic, message.key, message.value is None) for message in seed.messages] == [
+        (CAMERAS.name, "gone", True),  # on a bus that outlived us it may still be there
+        (CAMERAS.name, "yard", False),
+        (QUERIES.name, "aaaaaaaaaaaa", False),
+        (SILENCES.name, "quiet", False),
     ]
-    assert store.outbox.pending(10) == []
+    assert len(store.outbox.pending(10)) == 5
+    store.cameras.add(camera("meanwhile"), "me")
+    store.outbox.seeded(seed)
+    assert [message.key for message in messages(store)] == ["meanwhile"]
+    seed = store.outbox.seed()
+    assert [message.key for message in seed.messages[:2]] == ["yard", "meanwhile"]
+    store.outbox.seeded(seed)
     store.cameras.add(camera("later"), "me")
     assert [message.key for message in messages(store)] == ["later"]
 
 
 def test_what_was_not_published_waits_for_the_next_process(
-    store: Store, tmp_path: Path, clock: Clock
+    store: Store, place: Path, clock: Clock
 ) -> None:
     store.cameras.add(camera(), "me")
     store.close()
-    again = reopen(tmp_path, clock)
+    again = reopen(place, clock)
     try:
         assert again.outbox.wait(0)
         assert [message.key for message in messages(again)] == ["yard"]

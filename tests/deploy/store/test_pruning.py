@@ -42,7 +42,7 @@ def test_sequences_go_on_rising(store: Store) -> None:
 def test_what_is_done_is_forgotten_in_its_time(store: Store, clock: Clock) -> None:
     store.subscriptions.add(subscription(), "me")
     store.cameras.add(camera(), "me")
-    store.outbox.seed()
+    store.outbox.seeded(store.outbox.seed())
     store.alerts.write(opened("one", "two"))
     store.deliveries.sent(store.deliveries.claim(1, 60.0)[0])
     assert store.prune(clock.now) == 0

@@ -14,10 +14,11 @@ from deploy.errors import (
     StoreNewerError,
     StoreUrlError,
 )
-from deploy.store import Store, open_store
-from deploy.store import store as store_module
+from deploy.store import Store, open_store, sqlite
 from deploy.vault import Vault
 from tests.deploy.store.records import Clock, camera, opened, query, reopen, subscription
+
+sqlite_only = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -25,9 +26,7 @@ def vault(tmp_path: Path) -> Vault:
     return Vault.open(tmp_path / "key")
 
 
-def test_what_was_stored_is_there_after_a_restart(
-    store: Store, tmp_path: Path, clock: Clock
-) -> None:
+def test_what_was_stored_is_there_after_a_restart(store: Store, place: Path, clock: Clock) -> None:
     kept = (
         store.cameras.add(camera(), "me"),
         store.queries.add(query(), "me"),
@@ -36,7 +35,7 @@ def test_what_was_stored_is_there_after_a_restart(
     store.alerts.write(opened("one"))
     alert = store.alerts.acknowledge("one", "me")
     store.close()
-    again = reopen(tmp_path, clock)
+    again = reopen(place, clock)
     assert kept == (
         again.cameras.get("yard"),
         again.queries.get("aaaaaaaaaaaa"),
@@ -54,11 +53,13 @@ def test_what_was_stored_is_there_after_a_restart(
         "watchword.db",
         "sqlite://",
         "sqlite:///:memory:",
-        "postgresql://watchword:hunter2@db/watchword",
+        "mysql://watchword:hunter2@db/watchword",
+        "postgresql+psycopg2://watchword:hunter2@db/watchword",
+        "postgresql://watchword:hunter2@db:port/watchword",
         "nonsense://x",
     ],
 )
-def test_addresses_that_are_no_sqlite_file(vault: Vault, url: str) -> None:
+def test_addresses_that_cannot_be_meant(vault: Vault, url: str) -> None:
     with pytest.raises(StoreUrlError, match=r"store\.url is .*sqlite:///folder") as caught:
         open_store(url, vault)
     assert "hunter2" not in str(caught.value)
@@ -72,6 +73,7 @@ def test_a_relative_address_is_of_the_working_folder(
     assert (tmp_path / "data" / "watchword.db").is_file()
 
 
+@sqlite_only
 def test_a_second_server_on_one_file_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreInUseError, match="in use by another Watchword"):
         reopen(tmp_path, Clock())
@@ -88,6 +90,7 @@ def test_a_file_that_is_no_database(vault: Vault, tmp_path: Path) -> None:
     assert path.read_text() == "Dear diary, " * 1000
 
 
+@sqlite_only
 def test_a_damaged_database(store: Store, vault: Vault, tmp_path: Path) -> None:
     store.cameras.add(camera(), "me")
     store.close()
@@ -103,6 +106,7 @@ def test_an_address_below_a_file(vault: Vault, tmp_path: Path) -> None:
         open_store(f"sqlite:///{tmp_path / 'key' / 'watchword.db'}", vault)
 
 
+@sqlite_only
 def test_a_newer_database_can_be_opened_by_the_newer_version(
     store: Store, vault: Vault, tmp_path: Path
 ) -> None:
@@ -116,11 +120,12 @@ def test_a_newer_database_can_be_opened_by_the_newer_version(
             open_store(f"sqlite:///{path}", vault)
 
 
+@sqlite_only
 def test_another_program_that_writes_at_the_start(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.close()
-    monkeypatch.setattr(store_module, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
     other = sqlite3.connect(tmp_path / "watchword.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreBusyError, match="end that program"):
@@ -129,12 +134,13 @@ def test_another_program_that_writes_at_the_start(
     reopen(tmp_path, Clock()).close()
 
 
+@sqlite_only
 def test_a_full_disk_takes_no_half_alerts(store: Store) -> None:
     def limit(connection: sqlite3.Connection, *_: object) -> None:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + 4}")
 
-    engine = store._database._engine
+    engine = store._database._backend.engine
     engine.dispose()
     sa.event.listen(engine, "connect", limit)
     many = opened(*(f"alert-{number}" for number in range(200)))

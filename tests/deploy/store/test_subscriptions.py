@@ -7,7 +7,7 @@ from deploy.errors import StoreKeyError
 from deploy.store import Store, open_store
 from deploy.vault import Vault
 from streamer.errors import EntityChangedError, EntityNotFoundError
-from tests.deploy.store.records import SECRET, Clock, alert, opened, reopen, subscription
+from tests.deploy.store.records import SECRET, Clock, alert, opened, reopen, subscription, url_of
 
 
 def test_the_secret_comes_back_but_lies_sealed(store: Store, tmp_path: Path, clock: Clock) -> None:
@@ -24,12 +24,12 @@ def test_the_secret_comes_back_but_lies_sealed(store: Store, tmp_path: Path, clo
     again.close()
 
 
-def test_a_lost_key_is_noticed_at_the_start(store: Store, tmp_path: Path) -> None:
+def test_a_lost_key_is_noticed_at_the_start(store: Store, place: Path) -> None:
     store.close()
-    other = Vault.open(tmp_path / "other")
+    other = Vault.open(place / "other")
     with pytest.raises(StoreKeyError, match=r"secrets\.key_file") as caught:
-        open_store(f"sqlite:///{tmp_path / 'watchword.db'}", other)
-    assert str(tmp_path / "other") in str(caught.value)
+        open_store(url_of(place), other)
+    assert str(place / "other") in str(caught.value)
 
 
 def test_a_changed_one_keeps_its_secret(store: Store) -> None:

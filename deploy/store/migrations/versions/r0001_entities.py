@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 SERIAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -66,7 +67,7 @@ def _entity(
     table: str, column: str
 ) -> tuple[sa.Column[str], sa.Column[int], sa.Column[str], sa.PrimaryKeyConstraint]:
     return (
-        sa.Column(column, sa.Text, nullable=False),
+        sa.Column(column, ID, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("record", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint(column, name=f"pk_{table}"),

@@ -1,0 +1,131 @@
+"""What kafka-python is told: its keyword arguments, from ours."""
+
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from streamer.errors import BusAccessError
+from streamer.kafka_options import KafkaOptions
+
+MAX_MESSAGE_BYTES = 16 * 2**20  # a clip of JPEG frames is the largest
+ATTEMPT_SECONDS = 2.0  # after which a first connection is tried anew
+
+_REQUEST_MS = 30_000
+_NEVER_MS = 2**31 - 1
+
+
+class TopicFacts(NamedTuple):
+    """What a topic that exists is like."""
+
+    partitions: int
+    config: Mapping[str, str]
+
+
+class NewTopic(NamedTuple):
+    """What a topic is to be like."""
+
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+def shared_settings(options: KafkaOptions) -> dict[str, Any]:
+    """What every kind of connection is told."""
+    settings: dict[str, Any] = {
+        "bootstrap_servers": list(options.bootstrap_servers),
+        "bootstrap_timeout_ms": milliseconds(ATTEMPT_SECONDS),
+        "client_id": options.client_id,
+        "security_protocol": options.security_protocol,
+        "request_timeout_ms": _REQUEST_MS,
+        "reconnect_backoff_max_ms": 1000,
+    }
+    if (context := tls(options)) is not None:
+        settings["ssl_context"] = context
+    if options.security_protocol.startswith("SASL"):
+        settings["sasl_mechanism"] = options.sasl_mechanism
+        settings["sasl_plain_username"] = options.username
+        settings["sasl_plain_password"] = options.password
+    return settings
+
+
+def producer_settings(options: KafkaOptions, transactional_id: str | None) -> dict[str, Any]:
+    """An idempotent producer that never gives a message up; with an id, for transactions."""
+    settings: dict[str, Any] = {
+        **shared_settings(options),
+        "enable_idempotence": True,
+        "compression_type": None if options.compression == "none" else options.compression,
+        "batch_size": 256 * 1024,
+        "max_request_size": MAX_MESSAGE_BYTES,
+        "max_block_ms": 10_000,
+        "retry_backoff_ms": 20,  # a transaction that follows closely on the last one waits so long
+        "delivery_timeout_ms": _NEVER_MS,
+        "metrics_enabled": False,
+        "allow_auto_create_topics": False,
+    }
+    if transactional_id is not None:
+        settings["transactional_id"] = transactional_id
+        settings["transaction_timeout_ms"] = milliseconds(options.transaction_timeout_seconds)
+    return settings
+
+
+def consumer_settings(options: KafkaOptions, group: str | None) -> dict[str, Any]:
+    """A reader that commits nothing by itself and sees committed records alone."""
+    session = milliseconds(options.session_timeout_seconds)
+    return {
+        **shared_settings(options),
+        "group_id": None if group is None else options.topic_prefix + group,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+        "session_timeout_ms": session,
+        "heartbeat_interval_ms": min(1000, session // 3),
+        "max_poll_interval_ms": milliseconds(options.revoke_seconds + 30),
+        "max_partition_fetch_bytes": 2 * 2**20,
+        "fetch_max_bytes": MAX_MESSAGE_BYTES,
+        "metrics_enabled": False,
+        "allow_auto_create_topics": False,
+    }
+
+
+def tls(options: KafkaOptions) -> ssl.SSLContext | None:
+    """How the broker proves itself, and this process to it; None without TLS."""
+    if options.security_protocol not in ("SSL", "SASL_SSL"):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=options.ca_file)
+        if options.certificate_file is not None:
+            context.load_cert_chain(options.certificate_file, options.key_file)
+    except OSError as error:
+        raise BusAccessError(
+            f"The certificates for Kafka cannot be used: {error}. "
+            "Check kafka.ca_file, kafka.certificate_file and kafka.key_file."
+        ) from error
+    return context
+
+
+def check_certificates(options: KafkaOptions) -> None:
+    """Raises BusAccessError for a broker that answers with a certificate that is not trusted.
+
+    kafka-python takes that for a broker that is not there.
+    """
+    context = tls(options)
+    if context is None:
+        return
+    for server in options.bootstrap_servers:
+        host, _, port = server.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), ATTEMPT_SECONDS) as plain:
+                context.wrap_socket(plain, server_hostname=host.strip("[]")).close()
+        except ssl.SSLCertVerificationError as error:
+            raise BusAccessError(
+                f"The certificate of Kafka at {server} is not to be trusted "
+                f"({error.verify_message}): check kafka.ca_file, and the name in the certificate."
+            ) from error
+        except OSError:
+            continue
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds as kafka-python counts them."""
+    return round(seconds * 1000)
