@@ -1,8 +1,8 @@
 """Clips that travelled as JPEG mean the same to the encoder as raw ones.
 
 The cosine is 0.99 and more for most of what a camera shows. The small tower is sensitive in
-smooth and dark pictures, where noise of one grey level moves it more than JPEG does: a single clip may lie just
-below.
+smooth and dark pictures, where noise of one grey level moves it more than JPEG does: a single
+clip may lie just below.
 """
 
 from collections.abc import Sequence
