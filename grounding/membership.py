@@ -69,6 +69,7 @@ class Membership:
         self._trials = Trials(process)
         self._held = Assignment(grounder.windows.clips)
         self.backlog = True  # what lay there when a partition came is not yet read
+        self.in_touch = False  # a camera that is not heard is silent: it would be read
         self.ready = False  # all partitions are agreed upon, restored and filled
         self._subscription: Subscription = bus.subscribe(
             EMBEDDINGS.name, GROUP, Rebalance(self._gain, self._lose)
@@ -101,11 +102,15 @@ class Membership:
 
     def settle(self) -> None:
         """What was polled is dealt with: see where that leaves us."""
+        settled = self._subscription.settled
+        if settled and not self.in_touch:
+            self._hearing.hear(self._held.cameras)  # silence counts from here on
+        self.in_touch = settled
         if self.backlog and self._subscription.caught_up:
             self.backlog = False
             self._held.all_filled()
-            self._hearing.hear(self._held.cameras)  # silence counts from here on
-        self.ready = self._subscription.settled and not self._held.filling
+            self._hearing.hear(self._held.cameras)
+        self.ready = settled and not self._held.filling
 
     def alone(self, due: Sequence[Record]) -> list[Record]:
         """Of each partition that came just now, the first record to be evaluated."""

@@ -167,12 +167,13 @@ class GroundingWorker:
             return
         self._next_tick = now + config.tick_seconds
         grace = config.backlog_grace_seconds if behind else config.silence_grace_seconds
-        silent = [] if member.backlog else self._hearing.silent(grace)
+        can_tell = member.in_touch and not member.backlog
+        silent = self._hearing.silent(grace) if can_tell else []
         tracker = self._grounder.tracker
         before = {camera: tracker.active(camera) for camera in silent}
         alerts = self._grounder.tick(now, silent)
         changed = [camera for camera in silent if tracker.active(camera) != before[camera]]
-        gone = [] if member.backlog else self._hearing.silent(config.forget_seconds)
+        gone = self._hearing.silent(config.forget_seconds) if can_tell else []
         for camera in gone:
             member.out_of_sight(camera)
         forgotten = [camera for camera in gone if self._grounder.forget(camera)]

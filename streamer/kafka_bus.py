@@ -20,7 +20,6 @@ from streamer.kafka_log import limit_kafka_log
 from streamer.kafka_options import KafkaOptions
 from streamer.kafka_publisher import Publisher
 from streamer.kafka_reader import KafkaReader
-from streamer.kafka_settings import check_certificates
 from streamer.kafka_subscription import KafkaSubscription
 from streamer.kafka_topics import check_broker, prepare_topics
 from streamer.kafka_transactions import Transactions
@@ -73,7 +72,8 @@ class KafkaBus:
             limit_kafka_log()
             admin = self._first_answer()
             try:
-                check_broker(self._publisher.connect().broker_version, self._options)
+                check_broker(admin.version(), self._options)
+                self._publisher.connect()  # so that what it lacks is told at the start
                 prepare_topics(admin, self._options, self._topics.values())
             except BaseException:
                 admin.close()
@@ -116,10 +116,11 @@ class KafkaBus:
         """See `Bus.subscribe`."""
         self._check_known(topic)
         self.connect()
-        reader = KafkaReader(self._options, self, topic, group)
         with self._lock:
             self.check_open()
             name = self._free_id(group or f"{topic}-reader")
+            member = name if self._options.instance else ""
+            reader = KafkaReader(self._options, self, topic, group, member)
             transactions = Transactions(self._options, name, topic)
             told = rebalance or Rebalance() if group is not None else None
             subscription = KafkaSubscription(topic, reader, transactions, self, told, self._forget)
@@ -156,6 +157,11 @@ class KafkaBus:
             raise BusClosedError("The bus is closed.")
         return admin.ends(topic, partitions)
 
+    def remove_member(self, group: str, member: str) -> None:
+        """Lets a group share out what a member with a lasting name has left."""
+        if self._admin is not None:
+            self._admin.remove_member(group, member)
+
     def is_finished(self, topic: str) -> bool:
         """Whether the topic was finished in this process."""
         return topic in self._finished
@@ -187,7 +193,6 @@ class KafkaBus:
             try:
                 return Admin(self._options)
             except BusUnreachableError as error:
-                check_certificates(self._options)
                 waited = time.monotonic() - started
                 if waited >= self._options.start_timeout_seconds:
                     raise BusUnreachableError(

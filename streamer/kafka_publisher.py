@@ -16,8 +16,8 @@ from streamer.errors import (
     BusFullError,
     BusUnreachableError,
 )
-from streamer.kafka_client import Producer
 from streamer.kafka_options import KafkaOptions
+from streamer.kafka_producer import Producer
 from streamer.kafka_queue import KeyQueue
 from streamer.limited_log import LimitedLog
 

@@ -1,16 +1,18 @@
 """The thread that reads a topic from Kafka for one subscription: it never waits for its reader."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from streamer.bus import Partitions, Position
 from streamer.errors import BusClosedError, BusError, BusUnreachableError, CommitLostError
 from streamer.kafka_assignment import Assignment, Change
 from streamer.kafka_buffer import ReadBuffer
-from streamer.kafka_client import Consumer
+from streamer.kafka_consumer import Consumer
+from streamer.kafka_ends import Cluster, TopicEnds
 from streamer.kafka_options import KafkaOptions
 from streamer.limited_log import LimitedLog
 
@@ -18,20 +20,10 @@ POLL_SECONDS = 0.1
 POLL_RECORDS = 500
 IDLE_SECONDS = 0.02  # where there is nothing to fetch, but the reader may want something
 PAUSE_SECONDS = 0.2
-MEASURE_SECONDS = 2.0  # between two looks at where the topic ends
+SILENT_SECONDS = 5.0  # without a connection, or waiting in a call, and brokers count as gone
 CLOSE_SECONDS = 3.0
 
 _log = LimitedLog(logging.getLogger(__name__), 10)
-
-
-class Ends(Protocol):
-    """Where topics end, and whether anything is still on its way to them."""
-
-    def ends(self, topic: str, partitions: Partitions) -> dict[int, int]:
-        """The offset after the last record of each partition."""
-
-    def is_written(self, topic: str) -> bool:
-        """Whether the topic was finished in this process, and all of it is on Kafka."""
 
 
 class KafkaReader:
@@ -41,27 +33,33 @@ class KafkaReader:
     are told and hold back what came.
     """
 
-    def __init__(self, options: KafkaOptions, ends: Ends, topic: str, group: str | None) -> None:
+    def __init__(
+        self,
+        options: KafkaOptions,
+        cluster: Cluster,
+        topic: str,
+        group: str | None,
+        member: str = "",
+    ) -> None:
         self.changed = threading.Condition()
         self.buffer = ReadBuffer()
         self.assignment = Assignment()
         self.committed: dict[int, Position | None] = {}
-        self.ends: dict[int, int] = {}  # by partition, as it was gained
-        self.newest_ends: dict[int, int] = {}  # as last looked at
-        self.final_ends: dict[int, int] = {}  # as the topic was finished
+        self.ends = TopicEnds(cluster, topic)
         self.is_stable = False
+        self._heard_at = -math.inf
         self.error: BaseException | None = None
         self.closed = False
         self._options = options
-        self._topic_ends = ends
+        self._cluster = cluster
         self._topic = topic
         self._group = group
+        self._member = member if group is not None else ""  # its lasting name in the group
         self._consumer: Consumer | None = None
         self._seeks: dict[int, int] = {}
         self._questions: set[int] = set()  # partitions whose committed position is asked for
         self._flowing: set[int] = set()  # the reader knows that it has these
         self._stalled = False
-        self._measure_at = 0.0
         self._thread: threading.Thread | None = None
 
     def start(self, prepare: Callable[[], object], partitions: Partitions) -> None:
@@ -73,6 +71,14 @@ class KafkaReader:
             daemon=True,
         )
         self._thread.start()
+
+    @property
+    def hears_brokers(self) -> bool:
+        """Whether the thread gets on and is connected, or was a short while ago.
+
+        The group's own agreement is held to be valid for as long as a session lasts.
+        """
+        return time.monotonic() - self._heard_at < SILENT_SECONDS
 
     def stop(self) -> None:
         """Wakes everyone, and lets the thread leave the group."""
@@ -175,7 +181,7 @@ class KafkaReader:
             if self.closed:
                 raise BusClosedError("The subscription is closed.")
             try:
-                self._consumer = Consumer(self._options, self._topic, self._group)
+                self._consumer = Consumer(self._options, self._topic, self._group, self._member)
                 if self._group is not None:
                     self._consumer.join(self)
                 else:
@@ -193,6 +199,8 @@ class KafkaReader:
             return
         try:
             consumer.close(CLOSE_SECONDS)
+            if self._group is not None and self._member and self.error is None:
+                self._cluster.remove_member(self._group, self._member)
         except BusError as error:
             _log.warning("%s", error, about=self._topic)
 
@@ -209,6 +217,8 @@ class KafkaReader:
             self._take_over(found, positions, begun, stable)
             self._answer(consumer)
             self._measure()
+            if consumer.is_connected:
+                self._heard_at = time.monotonic()
         except (BusUnreachableError, CommitLostError) as error:
             self._pause(error)
 
@@ -251,7 +261,7 @@ class KafkaReader:
         where = consumer.position(partition)
         if where is not None and offset <= where:
             return offset
-        return min(offset, self._topic_ends.ends(self._topic, frozenset([partition]))[partition])
+        return min(offset, self.ends.ask(frozenset([partition]))[partition])
 
     def _look_up(self, consumer: Consumer) -> None:
         """What the reader may ask of partitions that arrived, before it is told of them."""
@@ -260,23 +270,22 @@ class KafkaReader:
         if not arrived:
             return
         committed = {p: consumer.committed(p) for p in arrived} if self._group else {}
-        ends = self._topic_ends.ends(self._topic, arrived)
+        ends = self.ends.ask(arrived)
         positions = {p: consumer.position(p, timeout=5.0) for p in arrived}
         with self.changed:
             for partition in self.assignment.look_up(arrived):
                 self.committed[partition] = committed.get(partition)
-                self.ends[partition] = ends[partition]
+                self.ends.gain({partition: ends[partition]})
                 self.buffer.begin(partition, positions[partition] or 0)
             self.changed.notify_all()
 
     def _behind(self) -> set[int]:
         """Partitions of which nothing waits, and whose end is not reached."""
         with self.changed:
-            ends = (self.ends, self.newest_ends, self.final_ends)
             return {
                 partition
                 for partition in self._flowing
-                if self.buffer.position(partition) < max(e.get(partition, 0) for e in ends)
+                if self.buffer.position(partition) < self.ends.furthest(partition)
             }
 
     def _take_over(
@@ -308,17 +317,11 @@ class KafkaReader:
     def _measure(self) -> None:
         """Looks at where the topic ends: for the lag, and once for its end."""
         flowing = frozenset(self._flowing)
-        missing = flowing - self.final_ends.keys()
-        if missing and self._topic_ends.is_written(self._topic):
-            final = self._topic_ends.ends(self._topic, missing)
+        if self.ends.measure_final(flowing):
             with self.changed:
-                self.final_ends.update(final)
                 self.changed.notify_all()
-        if self._group is not None and time.monotonic() >= self._measure_at:
-            newest = self._topic_ends.ends(self._topic, flowing)
-            self._measure_at = time.monotonic() + MEASURE_SECONDS
-            with self.changed:
-                self.newest_ends = newest
+        if self._group is not None:
+            self.ends.measure_newest(flowing)
 
     def _pause(self, error: BusError) -> None:
         _log.warning("%s", error, about=self._topic)

@@ -1,16 +1,17 @@
 """What kafka-python is told: its keyword arguments, from ours."""
 
-import socket
+import importlib.util
 import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from streamer.errors import BusAccessError
+from streamer.errors import BusAccessError, BusError
 from streamer.kafka_options import KafkaOptions
 
 MAX_MESSAGE_BYTES = 16 * 2**20  # a clip of JPEG frames is the largest
 ATTEMPT_SECONDS = 2.0  # after which a first connection is tried anew
 
+_COMPRESSED_BY = {"lz4": "lz4", "zstd": "zstandard"}
 _REQUEST_MS = 30_000
 _NEVER_MS = 2**31 - 1
 
@@ -50,7 +51,12 @@ def shared_settings(options: KafkaOptions) -> dict[str, Any]:
 
 
 def producer_settings(options: KafkaOptions, transactional_id: str | None) -> dict[str, Any]:
-    """An idempotent producer that never gives a message up; with an id, for transactions."""
+    """An idempotent producer that never gives a message up; with an id, for transactions.
+
+    Raises:
+        BusError: what compresses as it is asked for is not installed.
+    """
+    check_compression(options)
     settings: dict[str, Any] = {
         **shared_settings(options),
         "enable_idempotence": True,
@@ -69,12 +75,16 @@ def producer_settings(options: KafkaOptions, transactional_id: str | None) -> di
     return settings
 
 
-def consumer_settings(options: KafkaOptions, group: str | None) -> dict[str, Any]:
-    """A reader that commits nothing by itself and sees committed records alone."""
+def consumer_settings(options: KafkaOptions, group: str | None, member: str) -> dict[str, Any]:
+    """A reader that commits nothing by itself and sees committed records alone.
+
+    `member` names it among its group for ever; empty: as long as it lives.
+    """
     session = milliseconds(options.session_timeout_seconds)
     return {
         **shared_settings(options),
         "group_id": None if group is None else options.topic_prefix + group,
+        "group_instance_id": member or None,
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
         "isolation_level": "read_committed",
@@ -86,6 +96,16 @@ def consumer_settings(options: KafkaOptions, group: str | None) -> dict[str, Any
         "metrics_enabled": False,
         "allow_auto_create_topics": False,
     }
+
+
+def check_compression(options: KafkaOptions) -> None:
+    """Raises BusError where a package is missing that kafka-python compresses with."""
+    package = _COMPRESSED_BY.get(options.compression)
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise BusError(
+            f"kafka.compression is {options.compression}, and the package {package} is not "
+            f"installed: install it (pip install {package}), or set it to gzip or none."
+        )
 
 
 def tls(options: KafkaOptions) -> ssl.SSLContext | None:
@@ -102,28 +122,6 @@ def tls(options: KafkaOptions) -> ssl.SSLContext | None:
             "Check kafka.ca_file, kafka.certificate_file and kafka.key_file."
         ) from error
     return context
-
-
-def check_certificates(options: KafkaOptions) -> None:
-    """Raises BusAccessError for a broker that answers with a certificate that is not trusted.
-
-    kafka-python takes that for a broker that is not there.
-    """
-    context = tls(options)
-    if context is None:
-        return
-    for server in options.bootstrap_servers:
-        host, _, port = server.rpartition(":")
-        try:
-            with socket.create_connection((host.strip("[]"), int(port)), ATTEMPT_SECONDS) as plain:
-                context.wrap_socket(plain, server_hostname=host.strip("[]")).close()
-        except ssl.SSLCertVerificationError as error:
-            raise BusAccessError(
-                f"The certificate of Kafka at {server} is not to be trusted "
-                f"({error.verify_message}): check kafka.ca_file, and the name in the certificate."
-            ) from error
-        except OSError:
-            continue
 
 
 def milliseconds(seconds: float) -> int:

@@ -50,15 +50,15 @@ class KafkaSubscription:
 
     @property
     def settled(self) -> bool:
-        """See `Subscription.settled`."""
+        """See `Subscription.settled`; not while no broker is there to settle anything with."""
         with self._changed:
-            return self._is_settled()
+            return self._is_settled() and self._reader.hears_brokers
 
     @property
     def caught_up(self) -> bool:
         """See `Subscription.caught_up`."""
         with self._changed:
-            return self._is_settled() and self._has_reached(self._reader.ends)
+            return self._is_settled() and self._has_reached(self._reader.ends.gained)
 
     @property
     def finished(self) -> bool:
@@ -73,7 +73,7 @@ class KafkaSubscription:
             buffer = self._reader.buffer
             return sum(
                 max(0, end - buffer.position(partition))
-                for partition, end in self._reader.newest_ends.items()
+                for partition, end in self._reader.ends.newest.items()
                 if partition in self._reader.assignment.owned
             )
 
@@ -178,7 +178,7 @@ class KafkaSubscription:
         """Whether it is caught up for the first time: who rebuilds state waits for no more."""
         if self._was_caught_up:
             return False
-        self._was_caught_up = self._is_settled() and self._has_reached(self._reader.ends)
+        self._was_caught_up = self._is_settled() and self._has_reached(self._reader.ends.gained)
         return self._was_caught_up
 
     def _done(self) -> dict[int, Position]:
@@ -204,7 +204,7 @@ class KafkaSubscription:
     def _is_finished(self) -> bool:
         if not self._outlets.is_finished(self.topic):
             return False
-        return self._is_settled() and self._has_reached(self._reader.final_ends)
+        return self._is_settled() and self._has_reached(self._reader.ends.final)
 
     def _has_reached(self, ends: Mapping[int, int]) -> bool:
         owned = self._reader.assignment.owned

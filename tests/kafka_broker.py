@@ -53,8 +53,9 @@ class KafkaBroker:
     """One broker that keeps its data in a folder until `close`.
 
     `settings` are lines of server.properties; those of the listener for clients begin with
-    `listener.name.client.`. `security` is that listener's protocol. `format_options` go to
-    StorageTool, e.g. `--add-scram` with its user.
+    `listener.name.client.`. `security` is that listener's protocol; `listeners` are further ones
+    for clients, by name in capitals, each with its protocol. `format_options` go to StorageTool,
+    e.g. `--add-scram` with its user.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class KafkaBroker:
         *,
         settings: Mapping[str, str] | None = None,
         security: str = "PLAINTEXT",
+        listeners: Mapping[str, str] | None = None,
         format_options: Sequence[str] = (),
         heap: str = "512m",
         distribution: Distribution | None = None,
@@ -70,20 +72,24 @@ class KafkaBroker:
         self.folder = folder
         self.log = folder / "broker.log"
         self._extra = dict(settings or {})
-        self._security = security
+        self._protocols = {"CLIENT": security, **(listeners or {})}
         self._format_options = format_options
         self._heap = heap
         self._distribution = distribution or distribution_or_skip()
         self._program: Program | None = None
         self._read = 0  # of the log, before the newest start
         self.node = 1
-        self.ports = free_ports(3)
+        self.ports = free_ports(2 + len(self._protocols))  # for clients: the first, and the last
         self.voters: str | None = None  # of a cluster; None: this node alone
 
     @property
     def bootstrap_servers(self) -> tuple[str, ...]:
         """Where clients connect, as KafkaOptions takes it."""
-        return (f"localhost:{self.ports[0]}",)
+        return self.servers_of("CLIENT")
+
+    def servers_of(self, listener: str) -> tuple[str, ...]:
+        """Where clients of one of its listeners connect."""
+        return (f"localhost:{self._client_ports()[listener]}",)
 
     @property
     def is_running(self) -> bool:
@@ -184,7 +190,10 @@ class KafkaBroker:
 
     def _start_over(self) -> None:
         self.kill()
-        self.ports = free_ports(3)
+        self.ports = free_ports(len(self.ports))
+
+    def _client_ports(self) -> dict[str, int]:
+        return dict(zip(self._protocols, [self.ports[0], *self.ports[3:]], strict=True))
 
     def _written(self) -> str:
         with self.log.open("rb") as log:
@@ -192,9 +201,11 @@ class KafkaBroker:
             return log.read().decode(errors="replace")
 
     def _properties(self) -> dict[str, str]:
-        client, internal, controller = self.ports
-        addresses = f"CLIENT://localhost:{client},INTERNAL://localhost:{internal}"
-        protocols = f"CLIENT:{self._security},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT"
+        _, internal, controller, *_ = self.ports
+        ports = {**self._client_ports(), "INTERNAL": internal}
+        addresses = ",".join(f"{name}://localhost:{port}" for name, port in ports.items())
+        named = {**self._protocols, "INTERNAL": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
+        protocols = ",".join(f"{name}:{protocol}" for name, protocol in named.items())
         copies = "1" if self.voters is None else "3"
         return {
             **SETTINGS,

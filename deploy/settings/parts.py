@@ -11,7 +11,7 @@ from deploy.settings.queries import DeclaredQuery
 from deploy.settings.settings import Settings
 from encoder.config import EncoderConfig
 from encoder.session import SessionOptions
-from grounding.config import AlertSettings, GroundingConfig
+from grounding.config import AlertSettings, GroundingConfig, OverloadSettings
 from grounding.delivery.options import DeliveryOptions
 from grounding.query_record import QueryRecord, Sensitivity
 from grounding.schedule import Hours, Schedule
@@ -75,6 +75,7 @@ def grounding_config(settings: Settings) -> GroundingConfig:
         audit_every=section.audit_every,
         silence_grace_seconds=section.silence_grace_seconds,
         tick_seconds=section.tick_seconds,
+        overload=_overload(settings),
     )
 
 
@@ -145,6 +146,15 @@ def query_records(settings: Settings) -> tuple[QueryRecord, ...]:
 def _policy(settings: Settings, *, private: bool) -> AddressPolicy:
     allowed = tuple(str(network) for network in settings.network.allowed)
     return AddressPolicy(loopback=settings.server.on_loopback, private=private, allowed=allowed)
+
+
+def _overload(settings: Settings) -> OverloadSettings | None:
+    section = settings.grounding
+    if section.overload_after_seconds == 0:
+        return None
+    return OverloadSettings(
+        limit_seconds=section.overload_after_seconds, pairs=section.overload_pairs
+    )
 
 
 def _query_record(query: DeclaredQuery) -> QueryRecord:

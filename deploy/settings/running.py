@@ -14,11 +14,11 @@ from deploy.settings.section import (
     Section,
     check_rising,
 )
-from grounding.config import AlertSettings, GroundingConfig
+from grounding.config import AlertSettings, GroundingConfig, OverloadSettings
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_ALERTS, _GROUNDING = AlertSettings(), GroundingConfig()
+_ALERTS, _GROUNDING, _OVERLOAD = AlertSettings(), GroundingConfig(), OverloadSettings()
 
 
 def _read_network(value: object) -> Network:
@@ -62,6 +62,8 @@ class GroundingSettings(Section):
     settle_seconds: Seconds = _ALERTS.settle_seconds
     silence_grace_seconds: Seconds = _GROUNDING.silence_grace_seconds
     tick_seconds: PositiveSeconds = _GROUNDING.tick_seconds
+    overload_after_seconds: Seconds = _OVERLOAD.limit_seconds  # 0: never
+    overload_pairs: PositiveCount = _OVERLOAD.pairs
 
 
 class DeliverySettings(Section):

@@ -1,6 +1,7 @@
 """A real `watchword serve`, a process of its own, and those who talk to it."""
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +42,11 @@ class Serve(Served):
         self.followers: list[Follower] = []
         self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
 
+    def end(self) -> int:
+        code = super().end()
+        self._hang_up()
+        return code
+
     def close(self) -> None:
         super().close()
         self._hang_up()
@@ -61,6 +67,14 @@ class Serve(Served):
         """kill -9: no chance to tidy up."""
         super().close()
         self._hang_up()
+
+    def pause(self) -> None:
+        """It stands still, connections open, until `resume`."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets it go on after `pause`."""
+        self.process.send_signal(signal.SIGCONT)
 
     def post(self, path: str, body: dict[str, Any], status: int = 201) -> dict[str, Any]:
         answer = self.http.post(f"/v1/{path}", json=body)

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from tests.conftest import ROOT
 from tests.e2e.media import BLUE, GREEN, GREY, RED, write_video
-from tests.e2e.serving import Hook, Serve, wait_for
+from tests.e2e.serving import QUICK, Hook, Serve, wait_for
 
 CURL = re.compile(r"^curl .*?(?<!\\)$", re.MULTILINE | re.DOTALL)
 
@@ -139,7 +139,7 @@ def test_silenced_alerts_are_kept_and_told_to_nobody(serve, hook, tmp_path) -> N
 
 
 def test_what_was_open_goes_on_after_kill_9(serve, hook, tmp_path) -> None:
-    server = serve()
+    server = serve(grounding={**QUICK, "merge_seconds": 15})  # more than a start takes
     write_video(tmp_path / "long.mp4", [(RED, 240)])
     server.post("subscriptions", {"url": hook.url, "states": ["opened", "closed"]})
     query = server.add_query("red", labels={"owner": "night shift"})

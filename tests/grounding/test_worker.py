@@ -138,6 +138,22 @@ def test_while_clips_wait_unread_silence_takes_longer() -> None:
     assert states_of(stage)[-1] == "closed"
 
 
+def test_while_no_broker_answers_no_camera_counts_as_silent() -> None:
+    stage, worker, now = idle(scene(".##", clock_source="arrival"))
+    worker.member._subscription.settled = False  # type: ignore[misc]
+    for _ in range(6):
+        now[0] += 10
+        worker.turn()
+    del worker.member._subscription.settled  # type: ignore[misc]
+    worker.turn()  # what the cameras showed meanwhile is on its way now
+    now[0] += 9
+    worker.turn()
+    assert "closed" not in states_of(stage)
+    now[0] += 1
+    worker.turn()
+    assert states_of(stage)[-1] == "closed"
+
+
 def test_memory_is_flat_while_cameras_and_sessions_come_and_go() -> None:
     stage, worker, now = idle([])
     grounder_ = worker.worker._grounder

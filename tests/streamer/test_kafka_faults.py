@@ -1,11 +1,13 @@
 """A broker that dies, hangs or gives partitions away: nothing is lost or said twice."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from streamer import kafka_reader
 from streamer.bus import Message, Position, Topic
 from streamer.errors import BusClosedError, CommitLostError
 from streamer.kafka_bus import KafkaBus
@@ -112,3 +114,26 @@ def test_a_broker_that_hangs_for_longer_than_transactions_live(broker: KafkaBrok
         broker.resume()
 
     disturb(broker, hang)
+
+
+def test_a_group_is_settled_no_more_once_no_broker_is_there(
+    broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+):
+    """Long before its session ends: until then the group itself takes its members for settled."""
+    monkeypatch.setattr(kafka_reader, "SILENT_SECONDS", 1.0)
+    bus = make_bus(broker, session_timeout_seconds=600.0)
+    reader = bus.subscribe(IN.name, "copy")
+
+    def wait_until(settled: bool) -> None:
+        deadline = time.monotonic() + 120
+        while reader.settled != settled:
+            assert time.monotonic() < deadline
+            reader.poll(0.05)
+
+    wait_until(True)
+    for fault, repair in ((broker.kill, broker.restart), (broker.pause, broker.resume)):
+        fault()
+        wait_until(False)
+        repair()
+        wait_until(True)
+    bus.close()

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.errors import ConfigError
 from deploy.settings import Settings
 from deploy.settings import parts as of
 from encoder.config import EncoderConfig
-from grounding.config import GroundingConfig
+from grounding.config import GroundingConfig, OverloadSettings
 from grounding.delivery.options import DeliveryOptions
 from grounding.query_record import QueryRecord, Sensitivity
 from grounding.schedule import Hours, Schedule
@@ -30,13 +31,25 @@ def test_encoder_and_grounding(load: Load):
     settings = load(
         "encoder: {batch: 4, threads: 2, wait_seconds: 0}\n"
         "grounding: {threads: 1, audit_every: 0, merge_seconds: 3, settle_seconds: 1,"
-        " silence_grace_seconds: 2, tick_seconds: 0.5}"
+        " silence_grace_seconds: 2, tick_seconds: 0.5,"
+        " overload_after_seconds: 4, overload_pairs: 3}"
     )
     encoder, grounding = of.encoder_config(settings), of.grounding_config(settings)
     assert (encoder.batch, encoder.session.threads, encoder.wait_seconds) == (4, 2, 0.0)
     assert (grounding.session.threads, grounding.audit_every) == (1, 0)
     assert (grounding.alerts.merge_seconds, grounding.alerts.settle_seconds) == (3.0, 1.0)
     assert (grounding.silence_grace_seconds, grounding.tick_seconds) == (2.0, 0.5)
+    assert grounding.overload == OverloadSettings(limit_seconds=4.0, pairs=3)
+
+
+def test_grounding_may_be_told_to_leave_nothing_out(load: Load):
+    assert of.grounding_config(load("grounding: {overload_after_seconds: 0}")).overload is None
+
+
+@pytest.mark.parametrize("wrong", ["overload_pairs: 0", "overload_after_seconds: -1"])
+def test_overload_that_makes_no_sense_is_refused(load: Load, wrong: str):
+    with pytest.raises(ConfigError, match=wrong.split(":")[0]):
+        load(f"grounding: {{{wrong}}}")
 
 
 def test_a_claim_outlasts_its_attempt(load: Load):

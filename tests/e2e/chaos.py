@@ -1,0 +1,175 @@
+"""One Watchword in several processes that things happen to, with all those who listen to it."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grounding.alert_state import unpack_alert_state
+from streamer.bus import ALERT_STATE, Subscription
+from tests.e2e.accounts import (
+    CLIP_SECONDS,
+    Account,
+    check_alerts,
+    check_evaluated,
+    check_events,
+    check_time,
+    open_account,
+)
+from tests.e2e.media import BLUE, GREY, RED, write_video
+from tests.e2e.serving import Hook, Split, wait_for
+from tests.kafka_broker import KafkaBroker
+
+SEED = 20261124
+PARTITIONS = 4
+GROUNDING = {"merge_seconds": 10, "settle_seconds": 2, "silence_grace_seconds": 10}
+SCENES = [(GREY, 6), (RED, 6), (GREY, 20), (RED, 10), (BLUE, 18)]
+THREE = {"eyes": "streamer,encoder", "mind": "grounding", "api": "api"}
+
+
+@dataclass
+class Scene:
+    """Cameras that show red now and then, a query for it, a webhook and a follower."""
+
+    split: Split
+    hook: Hook
+    cameras: Sequence[str]
+    states: Subscription  # of alert-state.v1, from outside
+    chance: random.Random = field(default_factory=lambda: random.Random(SEED))
+    api_kills: int = 0
+    recovered: list[str] = field(default_factory=list)
+    evaluated: dict[str, float] = field(default_factory=dict)  # by camera, when its clip began
+    ids: list[str] = field(default_factory=list)  # of events, as followers of the stream read them
+
+    def begin(self, film: Path) -> None:
+        """Everything is ready before the first camera begins."""
+        api = self.split.api
+        self.split.wait_until_ready()
+        api.post("subscriptions", {"url": self.hook.url, "states": ["opened", "closed"]})
+        query = api.add_query("red")
+        wait_for(lambda: api.get(f"queries/{query['id']}")["state"] == "armed", about="the query")
+        api.follow()
+        for camera in self.cameras:
+            api.add_camera(camera, film, loop=True)
+        wait_for(lambda: api.followers[-1].events, about="the first alert")
+
+    def kill(self, *names: str, broker: KafkaBroker | None = None) -> None:
+        """kill -9 of all these at once; an orchestrator would start them again."""
+        at = time.time()
+        for name in names:
+            process = self.split[name]
+            if "api" in process.parts:
+                self.api_kills += 1
+                self.ids += process.followers[-1].ids
+            process.kill()
+        if broker is not None:
+            broker.restart()
+        for name in names:
+            self.split[name].start()
+        for name in names:
+            if "api" in self.split[name].parts:
+                self.split[name].follow(last_event_id=self.ids[-1])
+        killed = [*names, "broker"] if broker is not None else names
+        self.recover(f"kill -9 of {' and '.join(killed)}", at)
+
+    def recover(self, what: str, at: float) -> None:
+        """Waits until all processes are ready and each camera is evaluated beyond the fault."""
+        self.split.wait_until_ready()
+        ready = time.time() - at
+
+        def goes_on() -> bool:
+            for record in self.states.poll(0.1):
+                state = unpack_alert_state(record.value or b"")
+                if state.covered is not None:
+                    self.evaluated[state.camera_id] = state.covered.until - CLIP_SECONDS
+            return all(self.evaluated.get(camera, 0.0) > at for camera in self.cameras)
+
+        wait_for(goes_on, about=f"clips that began after {what}")
+        seen = time.time() - at - CLIP_SECONDS
+        self.recovered.append(f"{what}: ready {ready:.1f} s, pictures evaluated {seen:.1f} s after")
+
+    def rest(self, shortest: float, longest: float) -> None:
+        """Some seconds in which nothing happens."""
+        time.sleep(self.chance.uniform(shortest, longest))
+
+    def end(self) -> Account:
+        """Cameras are taken away; once every alert is closed and told, all processes end."""
+        api = self.split.api
+        self.split.wait_until_ready()
+        for camera in self.cameras:
+            assert api.http.delete(f"/v1/cameras/{camera}").status_code in {200, 202, 204}
+        wait_for(lambda: self._closed(), about="all alerts to close")
+        wait_for(lambda: self._wanted() <= set(self.hook.ids), about="every webhook")
+        wait_for(lambda: self._all_events() <= set(self._followed()), about="every event streamed")
+        self._check_listeners()
+        codes = self.split.end()
+        assert set(codes.values()) == {0}, codes
+        return Account.read(self.split.api.config)
+
+    def _closed(self) -> bool:
+        alerts = self.split.api.alerts(limit=200)
+        return bool(alerts) and all(alert["state"] == "closed" for alert in alerts)
+
+    def _all_events(self) -> set[str]:
+        alerts = self.split.api.alerts(limit=200)
+        return {
+            f"{alert['id']}.{revision}"
+            for alert in alerts
+            for revision in range(1, alert["revision"] + 1)
+        }
+
+    def _wanted(self) -> set[str]:
+        alerts = self.split.api.alerts(limit=200)
+        return {f"{one['id']}.{at}" for one in alerts for at in (1, one["revision"])}
+
+    def _followed(self) -> list[str]:
+        return [*self.ids, *self.split.api.followers[-1].ids]
+
+    def _check_listeners(self) -> None:
+        followed = self._followed()
+        assert len(followed) == len(set(followed)), "an event was streamed twice"
+        assert set(followed) == self._all_events()
+        assert set(self.hook.ids) == self._wanted()
+        repeats = sum(count - 1 for count in Counter(self.hook.ids).values())
+        assert repeats <= self.api_kills, "a repeat where no kill fell between sending and noting"
+
+
+@contextmanager
+def scene(
+    folder: Path,
+    colours: Path,
+    brokers: Sequence[str],
+    *,
+    cameras: Sequence[str] = ("door", "yard"),
+    **processes: str,
+) -> Iterator[Scene]:
+    """A Watchword in these processes (default: three), with its cameras on."""
+    settings: dict[str, Any] = {
+        "bundle": str(colours),
+        "grounding": GROUNDING,
+        "kafka": {"bootstrap_servers": ",".join(brokers), "partitions": PARTITIONS},
+        "delivery": {"first_retry_seconds": 0.5},
+    }
+    film = write_video(folder / "film.mp4", SCENES)
+    hook = Hook()
+    split = Split(folder, settings, **(processes or THREE))
+    try:
+        with closing(open_account(split.api.config)) as bus:
+            made = Scene(split, hook, cameras, bus.subscribe(ALERT_STATE.name))
+            made.begin(film)
+            yield made
+    finally:
+        split.close()
+        hook.close()
+
+
+def check(account: Account) -> None:
+    """Nothing is lost, nothing told twice."""
+    check_time(account)
+    check_evaluated(account)
+    check_alerts(account)
+    check_events(account, GROUNDING["merge_seconds"])
