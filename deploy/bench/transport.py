@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.bench.figure import Figure
-from deploy.bench.java_tools import JavaTools
 from deploy.errors import BenchError
 from encoder.bundle import Bundle
 from encoder.config import EncoderConfig
@@ -50,11 +49,10 @@ class TransportOptions:
     rate: float = 50.0  # records a second while latency is measured
     records: int = 8000  # through encoder and grounding
     cameras: int = 48
-    java: JavaTools | None = None
 
 
 def bench_transport(options: TransportOptions, bundle: Bundle) -> Iterator[Figure]:
-    """Latency and throughput of memory and Kafka; then the broker's own tools, where there are any.
+    """Latency and throughput of memory and Kafka.
 
     Raises BenchError if records do not arrive, BusError if the broker does not answer.
     """
@@ -67,8 +65,6 @@ def bench_transport(options: TransportOptions, bundle: Bundle) -> Iterator[Figur
     yield Figure("memory: encoder and grounding", _throughput(MemoryBus(), options, bundle), "/s")
     rate = _throughput(_split_bus(options), options, bundle)
     yield Figure("Kafka: encoder and grounding", rate, "/s")
-    if options.java is not None:
-        yield from options.java.figures(options.kafka, RECORD_BYTES)
 
 
 def _kafka_bus(options: TransportOptions) -> Bus:
@@ -91,7 +87,7 @@ def _latencies(bus: Bus, options: TransportOptions) -> list[float]:
     reader = bus.subscribe(ALERTS.name, _GROUP)
     stage = threading.Thread(target=_answer, args=(bus,), daemon=True)
     stage.start()
-    payload = bytes(RECORD_BYTES - 8)
+    payload = np.random.default_rng(0).bytes(RECORD_BYTES - 8)
     wanted = int(options.latency_seconds * options.rate)
     writer = threading.Thread(target=_write, args=(bus, options, payload, wanted), daemon=True)
     writer.start()
@@ -146,7 +142,7 @@ def _throughput(bus: Bus, options: TransportOptions, bundle: Bundle) -> float:
     """Clips a second through one encoder worker and one grounding worker."""
     with closing(bus):
         encoder = EncoderWorker(bus, _Drawn(bundle.space), EncoderConfig())
-        grounding = _grounding(bundle, bus)
+        grounding = grounding_worker(bundle, bus)
         with _running(encoder.run, grounding.run):
             began = time.monotonic()
             for number in range(options.records):
@@ -161,7 +157,7 @@ def _throughput(bus: Bus, options: TransportOptions, bundle: Bundle) -> float:
             return options.records / (time.monotonic() - began)
 
 
-def _grounding(bundle: Bundle, bus: Bus) -> GroundingWorker:
+def grounding_worker(bundle: Bundle, bus: Bus) -> GroundingWorker:
     """Grounding that watches for nothing, and tells every position as in production."""
     config = GroundingConfig(resumable=True, overload=None)
     parts = load_parts(bundle, config)

@@ -1,5 +1,6 @@
 """`watchword bench`: the speed and memory of the stages on this machine."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from deploy.bench.compression import bench_compression
 from deploy.bench.decode import bench_decode
 from deploy.bench.fan_out import FanOutOptions, bench_fan_out
 from deploy.bench.figure import Figure, figure_table
@@ -20,7 +22,8 @@ from deploy.bench.machine import describe_machine
 from deploy.bench.pipeline import bench_pipeline
 from deploy.bench.runtimes import bench_runtimes
 from deploy.bench.scene import SceneOptions, write_scene
-from deploy.bench.transport import TransportOptions, bench_transport
+from deploy.bench.transport import RECORD_BYTES, TransportOptions, bench_transport
+from deploy.bench.workers import bench_workers
 from deploy.cli.output import plain_console
 from deploy.errors import BenchError, UsageError
 from deploy.sample_clip import sample_clip
@@ -122,9 +125,14 @@ def _transport_figures(servers: str, kafka_libs: Path | None, bundle: str) -> It
     if not named:
         raise UsageError("--bus kafka: name a broker with --bootstrap-servers HOST:PORT")
     plain_console(stderr=True).print(describe_machine())
-    java = None if kafka_libs is None else JavaTools(kafka_libs)
-    options = TransportOptions(KafkaOptions(bootstrap_servers=named), java=java)
-    return bench_transport(options, load_bundle(bundle))
+    logging.getLogger("streamer.kafka_log").setLevel(logging.ERROR)  # of topics just made
+    kafka, loaded = KafkaOptions(bootstrap_servers=named), load_bundle(bundle)
+    options = TransportOptions(kafka)
+    yield from bench_transport(options, loaded)
+    yield from bench_workers(options, loaded)
+    yield from bench_compression(options, loaded)
+    if kafka_libs is not None:
+        yield from JavaTools(kafka_libs).figures(kafka, RECORD_BYTES)
 
 
 QueriesOption = Annotated[
