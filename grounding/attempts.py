@@ -127,10 +127,7 @@ class Attempts:
 
         def undo() -> None:
             for camera_id, state, mark in before:
-                if state is None:
-                    grounder.drop([camera_id])
-                else:
-                    grounder.restore_camera(state)
+                grounder.put_back(camera_id, state)
                 grounder.windows.undo(mark)
 
         return undo

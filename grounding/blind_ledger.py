@@ -71,7 +71,7 @@ class BlindLedger:
         """Settle the time up to the clip's end: it is evaluated, what is missing before it told."""
         camera = clip.camera_id
         self._silent_since.pop(camera, None)
-        before = self._covered.get(camera) or self._gone.pop(camera, None)
+        before = self._covered.get(camera) or self._gone.get(camera)
         if before is None:
             before = _before_first(clip)
         if (clip.session, clip.index) <= (before.session, before.index):
@@ -116,14 +116,24 @@ class BlindLedger:
         covered = self._covered.pop(camera_id, None)
         self._silent_since.pop(camera_id, None)
         if covered is not None:
+            self._gone.pop(camera_id, None)  # it moves to the end: the longest gone gives way
             self._gone[camera_id] = covered
             if len(self._gone) > KEPT_GONE:
                 del self._gone[next(iter(self._gone))]
 
+    @property
+    def gone(self) -> frozenset[str]:
+        """Cameras that were forgotten, whose absence is told if they come back."""
+        return frozenset(self._gone)
+
     def drop(self, camera_id: str) -> None:
         """Another worker goes on with the camera: nothing more is told of it here."""
-        self._covered.pop(camera_id, None)
+        self.take_back(camera_id)
         self._gone.pop(camera_id, None)
+
+    def take_back(self, camera_id: str) -> None:
+        """The camera did not come: it is not known, but its absence stays as long as it was."""
+        self._covered.pop(camera_id, None)
         self._silent_since.pop(camera_id, None)
         self._periods.drop(camera_id)
 

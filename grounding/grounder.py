@@ -60,7 +60,8 @@ class Grounder:
         self._ledger = BlindLedger(config.backlog_grace_seconds, coverage)
         self._live_cameras: set[str] = set()
         self.counts = GroundingCounts()
-        self._evaluator = WindowEvaluator(parts, tracker, config, self.counts)
+        clock = self._overload.clock
+        self._evaluator = WindowEvaluator(parts, tracker, config, self.counts, clock)
 
     @property
     def tracker(self) -> AlertTracker:
@@ -71,6 +72,11 @@ class Grounder:
     def windows(self) -> WindowBuffer:
         """Where the windows live."""
         return self._parts.buffer
+
+    @property
+    def gone(self) -> frozenset[str]:
+        """Forgotten cameras of which it is remembered since when they are gone."""
+        return self._ledger.gone
 
     def records_wanted(self, usual: int) -> int:
         """How many records to read at once: more than usual where only the newest count."""
@@ -162,12 +168,20 @@ class Grounder:
         if state.live:
             self._live_cameras.add(state.camera_id)
 
+    def put_back(self, camera_id: str, state: CameraState | None) -> None:
+        """The camera is as it was when `camera_state` gave this, but for its windows."""
+        if state is not None:
+            self.restore_camera(state)
+            return
+        self._put_down(camera_id)
+        if self._coverage is not None:
+            self._coverage.forget(camera_id)
+
     def drop(self, cameras: Collection[str]) -> None:
         """Forget these cameras, whatever is open: another worker goes on with them."""
         for camera_id in cameras:
-            self._put_down(camera_id)
-            if self._coverage is not None:
-                self._coverage.forget(camera_id)
+            self.put_back(camera_id, None)
+            self._ledger.drop(camera_id)
 
     def forget(self, camera_id: str) -> bool:
         """Free the memory of a live camera that is gone; False while it has alerts."""
@@ -185,7 +199,7 @@ class Grounder:
     def _put_down(self, camera_id: str) -> None:
         self._parts.buffer.forget(camera_id)
         self._tracker.drop(camera_id)
-        self._ledger.drop(camera_id)
+        self._ledger.take_back(camera_id)
         self._live_cameras.discard(camera_id)
 
     def _take_in(self, embeddings: Sequence[ClipEmbedding]) -> list[_Due]:

@@ -1,4 +1,4 @@
-"""How long nothing was heard of each camera, by the wall clock."""
+"""How long nothing was heard of each camera, by a clock that runs whether clips come or not."""
 
 from collections.abc import Callable, Iterable
 

@@ -1,7 +1,7 @@
 """One membership in the group that shares the embeddings: partitions come, are restored, and go."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
@@ -25,6 +25,7 @@ from streamer.bus import (
     Rebalance,
     Record,
     Subscription,
+    partition_of,
 )
 from streamer.errors import RecordError
 from streamer.progress import pack_note
@@ -93,12 +94,24 @@ class Membership:
         """Whether the embeddings have ended and all that is this member's was polled."""
         return self._subscription.finished
 
+    @property
+    def stopped(self) -> bool:
+        """Whether to stop, perhaps in the midst of restoring: nothing may build on that."""
+        return self._stop.is_set()
+
+    @property
+    def cameras(self) -> Collection[str]:
+        """All cameras of which this member knows something."""
+        return self._held.cameras
+
+    @property
+    def waiting(self) -> int:
+        """How many records lie there that were not polled yet."""
+        return self._bus.lags().get(EMBEDDINGS.name, 0)
+
     def poll(self, timeout: float, most: int) -> Polled:
         """What came; partitions come and go in here."""
-        records = self._subscription.poll(timeout, most)
-        if self._stop.is_set():  # perhaps in the midst of restoring: nothing may build on it
-            return Polled((), ())
-        return Polled(*self._held.split(records))
+        return Polled(*self._held.split(self._subscription.poll(timeout, most)))
 
     def settle(self) -> None:
         """What was polled is dealt with: see where that leaves us."""
@@ -171,8 +184,8 @@ class Membership:
         self._held.forget(camera_id)
 
     def drop_all(self) -> None:
-        """Nothing counts that this member knows and did not commit."""
-        self._drop(self._held.end_all())
+        """Nothing counts that this member knows: others may have gone on from what it committed."""
+        self._drop(self._held.end_all() | self._grounder.gone)
 
     def _gain(self, gained: Partitions) -> None:
         self.ready, self.backlog = False, True
@@ -191,11 +204,15 @@ class Membership:
         self.ready = False
         for partition in lost:
             self._trials.end(partition)
-        self._drop(self._held.end(lost))
+        gone = {one for one in self._grounder.gone if self._partition_of(one) in lost}
+        self._drop(self._held.end(lost) | gone)
 
     def _drop(self, cameras: set[str]) -> None:
         self._grounder.drop(cameras)
         self._hearing.forget(cameras)
+
+    def _partition_of(self, camera_id: str) -> int:
+        return partition_of(camera_id, self._bus.partitions)
 
     def _restore(self, partitions: Partitions) -> None:
         """Go on with the cameras of these partitions as they were committed last."""

@@ -93,8 +93,8 @@ class Overload:
     def __init__(
         self, settings: OverloadSettings | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        self.clock = clock
         self._settings = settings
-        self._clock = clock
         self._seen: dict[str, float] = {}  # live camera: when a clip of it came last
         self._period = _Period(clock())
         self._lag_before = 0.0
@@ -122,12 +122,12 @@ class Overload:
             yield work
             return
         self._judge_if_due()
-        began, period = self._clock(), self._period
+        began, period = self.clock(), self._period
         if self._ended_at is not None and lag_seconds > self._settings.limit_seconds:
             # Records were waiting: what passed since the last batch was work around it.
             period.busy_seconds += min(GAP_SECONDS, began - self._ended_at)
         yield work
-        now = self._clock()
+        now = self.clock()
         self._seen |= dict.fromkeys((one.camera_id for one in live), now)
         period.clips += len(live)
         period.clip_seconds += sum(one.end - one.start for one in live)
@@ -143,7 +143,7 @@ class Overload:
 
     def _judge_if_due(self) -> None:
         assert self._settings is not None
-        now = self._clock()
+        now = self.clock()
         if now - self._period.began < self._settings.period_seconds:
             return
         period, self._period = self._period, _Period(now)

@@ -10,6 +10,7 @@ from encoder.bundle import Bundle
 from grounding.config import GroundingConfig
 from grounding.coverage import Coverage
 from grounding.grounder import Grounder, GroundingCounts
+from grounding.overload import Overload
 from grounding.parts import GroundingParts, load_parts
 from grounding.query_book import QueryBook
 from grounding.query_intake import QueryIntake
@@ -24,7 +25,8 @@ class GroundingPart:
 
     Before the first window it reads all queries there are; of each partition that it gets, what
     was remembered of its cameras. At the end it finishes the alerts topic and leaves open alerts
-    open. Embeddings of another bundle are put aside, counted and told of once a minute.
+    open. Embeddings of another bundle are put aside, counted and told of once a minute. `clock`
+    says what time it is, `steady` how much of it has passed.
     """
 
     name = "grounding"
@@ -35,13 +37,16 @@ class GroundingPart:
         parts: GroundingParts,
         config: GroundingConfig,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bus = bus
         self._config = replace(config, resumable=True)
         self._clock = clock
+        self._steady = steady
         self._book = QueryBook(parts.calibration, parts.buffer.space_id)
         tracker = AlertTracker(config.alerts, parts.name, keep_snapshots=True)
-        self._grounder = Grounder(parts, tracker, self._config, Coverage(clock))
+        overload = Overload(config.overload, steady)
+        self._grounder = Grounder(parts, tracker, self._config, Coverage(clock), overload)
         self._worker: GroundingWorker | None = None
 
     @property
@@ -64,7 +69,7 @@ class GroundingPart:
                 queries.read_whole(stop)
                 self._grounder.watch(queries.changes() or ())
                 self._worker = GroundingWorker(
-                    self._bus, self._grounder, self._config, self._clock, queries
+                    self._bus, self._grounder, self._config, self._clock, queries, self._steady
                 )
                 self._worker.run(stop)
         except BusClosedError:

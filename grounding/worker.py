@@ -20,12 +20,13 @@ from grounding.config import GroundingConfig
 from grounding.grounder import Grounder, GroundingCounts
 from grounding.hearing import Hearing
 from grounding.membership import Membership
+from grounding.portion import Portion
 from grounding.query import StandingQuery
 from streamer.bus import ALERTS, Bus, Message, Record
 from streamer.errors import BusClosedError, CommitLostError, PoisonRecordError
 from streamer.trials import TRIES
 
-MAX_RECORDS = 16  # evaluated together: their alerts are published together
+MANY_RECORDS = 16  # that wait: then it is behind, and silence may be its own
 FILL_RECORDS = 256  # of one poll while windows are filled
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,9 @@ class GroundingWorker:
     whoever gets the camera's partition next goes on from there: this worker, another, or the one
     that is started after a crash. An embedding that cannot be evaluated is put aside then, where
     otherwise its error ends the work.
+
+    `clock` says what time it is, `steady` how much of it has passed: a machine's clock that is set
+    while it runs silences no camera. Without `steady` that is `clock`, too.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class GroundingWorker:
         config: GroundingConfig,
         clock: Callable[[], float] = time.time,
         queries: ChangingQueries | None = None,
+        steady: Callable[[], float] | None = None,
     ) -> None:
         self._bus = bus
         self._grounder = grounder
@@ -63,7 +68,9 @@ class GroundingWorker:
         self._queries = queries
         self._process = uuid4().hex if config.resumable else ""
         self._attempts = Attempts(grounder)
-        self._hearing = Hearing(clock)
+        self._steady = steady or clock
+        self._hearing = Hearing(self._steady)
+        self._portion = Portion(self._steady)
         self._member: Membership | None = None
         self._next_tick = 0.0
 
@@ -113,9 +120,11 @@ class GroundingWorker:
 
     def _turn(self, member: Membership) -> None:
         config = self._config
-        wanted = self._grounder.records_wanted(MAX_RECORDS)
+        wanted = self._grounder.records_wanted(self._portion.size)
         most = wanted if member.ready else max(wanted, FILL_RECORDS)
         polled = member.poll(min(config.poll_seconds, config.tick_seconds), most)
+        if member.stopped:
+            return
         self._take_queries()
         silent, _ = read_embeddings(polled.silent)  # their dead letters were told before
         member.filled(self._attempts.fill(silent))
@@ -125,9 +134,11 @@ class GroundingWorker:
         tried = {(record.partition, record.offset) for record in alone}
         rest = [one for one in polled.due if (one.partition, one.offset) not in tried]
         for first in range(0, len(rest), wanted):
-            self._work_off(member, rest[first : first + wanted])
+            records = rest[first : first + wanted]
+            with self._portion.measured(len(records)):
+                self._work_off(member, records)
         member.settle()
-        self._tick(member, behind=polled.count >= MAX_RECORDS)
+        self._tick(member, polled.count)
 
     def _take_queries(self) -> None:
         changes = None if self._queries is None else self._queries.changes()
@@ -151,7 +162,7 @@ class GroundingWorker:
         alerts, aside = self._evaluate(arrivals)
         member.done(records, arrivals, aside)
         cameras = frozenset(one.embedding.camera_id for one in arrivals)
-        self._hearing.hear(cameras)
+        self._hearing.hear(cameras.intersection(member.cameras))
         self._commit(member, records, cameras, alerts, [*unreadable, *aside])
 
     def _evaluate(self, arrivals: Sequence[Arrival]) -> tuple[list[Alert], list[PutAside]]:
@@ -160,18 +171,20 @@ class GroundingWorker:
             return self._attempts.evaluate(arrivals, lag)
         return self._grounder.evaluate([one.embedding for one in arrivals], lag), []
 
-    def _tick(self, member: Membership, behind: bool) -> None:
+    def _tick(self, member: Membership, polled: int) -> None:
         """Wall-clock time for cameras that are silent, rather than waiting to be read."""
-        now, config = self._clock(), self._config
-        if now < self._next_tick:
+        steady, config = self._steady(), self._config
+        if steady < self._next_tick:
             return
-        self._next_tick = now + config.tick_seconds
+        self._next_tick = steady + config.tick_seconds
+        # A poll may bring few records though many wait: their broker was slow.
+        behind = max(polled, member.waiting) >= MANY_RECORDS
         grace = config.backlog_grace_seconds if behind else config.silence_grace_seconds
         can_tell = member.in_touch and not member.backlog
         silent = self._hearing.silent(grace) if can_tell else []
         tracker = self._grounder.tracker
         before = {camera: tracker.active(camera) for camera in silent}
-        alerts = self._grounder.tick(now, silent)
+        alerts = self._grounder.tick(self._clock(), silent)
         changed = [camera for camera in silent if tracker.active(camera) != before[camera]]
         gone = self._hearing.silent(config.forget_seconds) if can_tell else []
         for camera in gone:
@@ -223,10 +236,11 @@ def read_embeddings(records: Iterable[Record]) -> tuple[list[Arrival], list[PutA
 
 
 def lag_seconds(arrivals: Iterable[Arrival], now: float) -> float:
-    """How long the newest embedding of the live camera that lags most waited to be read."""
-    newest = {
-        one.embedding.camera_id: one.record.published
-        for one in arrivals
-        if one.embedding.clock_source != "file"
-    }
-    return max(0.0, now - min(newest.values(), default=now))
+    """How long that embedding of a live camera waited to be read which waited longest.
+
+    Not the newest: where a poll brings all that waited of one partition that is always fresh.
+    """
+    waited = (
+        now - one.record.published for one in arrivals if one.embedding.clock_source != "file"
+    )
+    return max(0.0, max(waited, default=0.0))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from deploy.doctor import broker, card, model, place
+from deploy.doctor import broker, card, database, model, place
 from deploy.doctor.check import Check, fail, ok
 from deploy.errors import ConfigError
 from deploy.settings import DEFAULT_FILE, Settings, load_settings
@@ -23,7 +23,9 @@ def check_installation(config: Path | None, environ: Mapping[str, str]) -> Itera
     yield from card.check_devices(devices)
     yield from model.check_bundle(settings.bundle, card_wanted=devices.use_card)
     yield from _place(settings)
-    yield from broker.check_broker(kafka_options(settings))
+    kafka = kafka_options(settings)
+    yield database.check_store(settings.store_url, with_kafka=bool(kafka.bootstrap_servers))
+    yield from broker.check_broker(kafka)
 
 
 def _place(settings: Settings) -> Iterator[Check]:

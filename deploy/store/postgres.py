@@ -11,7 +11,7 @@ from deploy.errors import StoreDriverError, StoreError, StoreUrlError
 from deploy.store.database import Database
 from deploy.store.faults import faults_of, postgres_fault
 from deploy.store.migrate import migrate
-from deploy.store.postgres_link import Lock, PostgresLink
+from deploy.store.postgres_link import Lock, PostgresLink, check_server
 
 # Small, as a server has 100 for all: a thread waits for one of these rather than being refused
 POOL = 5
@@ -118,6 +118,21 @@ def open_postgres(url: sa.URL, clock: Callable[[], float], shared: bool) -> Data
         migrate(database)
         undo.pop_all()
     return database
+
+
+def ask_postgres(url: sa.URL) -> str:
+    """What keeps the database, in a few words; nothing is made or changed there.
+
+    Raises:
+        StoreError: it cannot be used; the sentence says why and what to do.
+    """
+    _check(url)
+    name = shown_name(url)
+    engine = postgres_engine(url, poolclass=NullPool)
+    with faults_of(name, lambda error: postgres_fault(name, error)), engine.connect() as connection:
+        check_server(connection, name)
+        version = connection.dialect.server_version_info or ()
+        return f"{name}, PostgreSQL {'.'.join(map(str, version))}"
 
 
 def postgres_engine(url: sa.URL, **options: Any) -> sa.Engine:

@@ -21,7 +21,7 @@ from deploy.store.dead_letters import DeadLetters
 from deploy.store.declaration import Declaration
 from deploy.store.deliveries import Deliveries
 from deploy.store.outbox import OUTBOX_NEWS, Outbox
-from deploy.store.postgres import open_postgres
+from deploy.store.postgres import ask_postgres, open_postgres
 from deploy.store.pruning import Pruning
 from deploy.store.queries import Queries
 from deploy.store.schema import meta
@@ -116,16 +116,38 @@ def open_store(
     return store
 
 
+def ask_store(url: str) -> str:
+    """What keeps the store, in a few words; nothing is made or changed there.
+
+    Raises:
+        StoreError: it cannot be used; the sentence says why and what to do.
+    """
+    parsed = _parsed(url)
+    if parsed.drivername in POSTGRES:
+        return ask_postgres(parsed)
+    return f"SQLite, {Path(str(parsed.database)).absolute()}: for one process"
+
+
 def _open(url: str, clock: Callable[[], float], shared: bool) -> Database:
+    parsed = _parsed(url)
+    if parsed.drivername in POSTGRES:
+        return open_postgres(parsed, clock, shared)
+    return open_sqlite(Path(str(parsed.database)).absolute(), clock)
+
+
+def _parsed(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except (ArgumentError, ValueError) as error:
         raise _refused(url) from error
-    if parsed.drivername in POSTGRES:
-        return open_postgres(parsed, clock, shared)
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (
+        None,
+        "",
+        ":memory:",
+    )
+    if parsed.drivername not in POSTGRES and not is_file:
         raise _refused(url)
-    return open_sqlite(Path(str(parsed.database)).absolute(), clock)
+    return parsed
 
 
 def _refused(url: str) -> StoreUrlError:

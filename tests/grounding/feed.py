@@ -11,11 +11,12 @@ from grounding.config import GroundingConfig
 from grounding.part import GroundingPart
 from grounding.query_record import QueryRecord, Sensitivity, pack_query
 from grounding.record import unpack_alert
-from streamer.bus import ALERTS, EMBEDDINGS, QUERIES, QUERY_FEATURES, Message, Record
+from streamer.bus import ALERTS, EMBEDDINGS, QUERIES, QUERY_FEATURES, Bus, Message, Record
 from streamer.memory_bus import MemoryBus
 from tests.grounding.worlds import SPACE, T0, DetectorGraph, parts, scene, text
 
 WAIT = 20.0
+CONFIG = GroundingConfig(poll_seconds=0.02, audit_every=0)
 
 
 class Feed:
@@ -25,11 +26,17 @@ class Feed:
     reading a clip and evaluating it.
     """
 
-    def __init__(self, bus: MemoryBus | None = None, graph: DetectorGraph | None = None) -> None:
+    def __init__(
+        self,
+        bus: Bus | None = None,
+        graph: DetectorGraph | None = None,
+        config: GroundingConfig = CONFIG,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self.bus = bus or MemoryBus()
         self.now = T0
-        config = GroundingConfig(poll_seconds=0.02, audit_every=0)
-        self.part = GroundingPart(self.bus, parts(graph=graph), config, lambda: self.now)
+        clock = clock or (lambda: self.now)
+        self.part = GroundingPart(self.bus, parts(graph=graph), config, clock, clock)
         self.alerts = self.bus.subscribe(ALERTS.name)
         self.records: list[Record] = []
         self.stop = threading.Event()

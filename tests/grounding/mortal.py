@@ -14,7 +14,7 @@ from grounding.membership import Membership
 from grounding.query import StandingQuery
 from grounding.record import unpack_alert
 from grounding.tracker import AlertTracker
-from grounding.worker import GroundingWorker
+from grounding.worker import ChangingQueries, GroundingWorker
 from streamer.bus import (
     ALERTS,
     BLIND,
@@ -55,6 +55,10 @@ class Life:
             self._left -= 1
             if self._left < 0:
                 raise Killed
+
+    def lose_next(self) -> None:
+        """The broker will refuse the next commit."""
+        self._lost.add(self._commits + 1)
 
     def commit(self) -> None:
         self._commits += 1
@@ -104,6 +108,13 @@ class MortalBus:
         inner = self._bus.subscribe(topic, group, rebalance, partitions)
         return MortalSubscription(inner, self._life) if group else inner  # type: ignore[return-value]
 
+    @property
+    def partitions(self) -> int:
+        return self._bus.partitions
+
+    def lags(self) -> Mapping[str, int]:
+        return self._bus.lags()
+
     def finish(self, topic: str) -> None:
         """Only here: other processes go on writing."""
 
@@ -127,12 +138,15 @@ def make_worker(
     config: GroundingConfig = CONFIG,
     graph: DetectorGraph | None = None,
     clock=lambda: T0,
+    changing: ChangingQueries | None = None,
+    steady=None,
 ) -> GroundingWorker:
     life = life or Life()
     tracker = AlertTracker(config.alerts, "fake-bundle", keep_snapshots=config.resumable)
     grounder = Grounder(parts(graph=graph or MortalGraph(life)), tracker, config)
     grounder.watch(queries)
-    return GroundingWorker(MortalBus(bus, life), grounder, config, clock)  # type: ignore[arg-type]
+    mortal = MortalBus(bus, life)
+    return GroundingWorker(mortal, grounder, config, clock, changing, steady)  # type: ignore[arg-type]
 
 
 def live_on(bus: MemoryBus, lives: Iterable[Life]) -> None:
@@ -151,12 +165,13 @@ class Driven:
 
     def __init__(self, bus: MemoryBus, **options: object) -> None:
         self._bus = bus
+        self.stop = threading.Event()
         self.worker = make_worker(bus, **options)  # type: ignore[arg-type]
         self.member = Membership(
             self.worker._bus,
             self.worker._grounder,
             self.worker._hearing,
-            threading.Event(),
+            self.stop,
             self.worker._process,
         )
 

@@ -16,7 +16,7 @@ from deploy.doctor.examine import examine
 from deploy.doctor.model import check_bundle
 from encoder.bundle import bundle_folders
 
-CONFIG = "server: {port: 0}\nstore: {url: 'postgresql://w:hunter2@db'}\n"
+CONFIG = "server: {port: 0}\n"
 
 
 @pytest.fixture
@@ -61,6 +61,13 @@ def test_the_table_is_of_80_columns(config: Path):
     assert code == 0
     assert max(map(len, told.splitlines())) <= 80
     assert told.rstrip().endswith("`watchword serve` can start.")
+
+
+def test_a_password_of_the_store_is_not_shown(config: Path):
+    config.write_text(f"{config.read_text()}store: {{url: 'postgresql://w:hunter2@localhost:1/w'}}")
+    code, told = run("--config", str(config))
+    assert code == 1
+    assert "localhost:1" in told
     assert "hunter2" not in told
 
 
