@@ -26,5 +26,5 @@ class Portion:
         began = self._clock()
         yield
         seconds = self._clock() - began
-        fitting = MOST if seconds <= 0 else int(records * SECONDS / seconds)
-        self.size = max(1, min(MOST, fitting))
+        most = records * SECONDS / MOST  # seconds that so many may take where MOST fit
+        self.size = MOST if seconds <= most else max(1, int(records * SECONDS / seconds))
