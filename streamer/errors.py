@@ -27,6 +27,11 @@ StreamerError
 │   └── TopicPolicyError        a topic that exists is not as it has to be
 ├── RecordError                 bytes on a topic that are no valid record
 │   └── PoisonRecordError       a record that ended the process whenever it was tried
+├── EvidenceError               recorded video could not be kept or had
+│   ├── EvidenceStorageError    the storage refuses: full, read-only, unreachable, no such kind
+│   ├── SegmentError            a file that is no video, or one this build cannot write
+│   ├── EvidenceMissingError    nothing was kept of that time, or it is gone
+│   └── EvidencePendingError    that time is still being written: ask again
 └── EntityError                 something registered: a camera, a query, a subscription, a silence
     ├── EntityNotFoundError     there is none of that id
     ├── EntityExistsError       the id is taken
@@ -168,6 +173,26 @@ class RecordError(StreamerError):
 
 class PoisonRecordError(RecordError):
     """The process ended whenever the record was tried alone."""
+
+
+class EvidenceError(StreamerError):
+    """Recorded video could not be kept or had."""
+
+
+class EvidenceStorageError(EvidenceError):
+    """The storage does not take it or give it."""
+
+
+class SegmentError(EvidenceError):
+    """A file that is no video, or a codec that cannot be kept."""
+
+
+class EvidenceMissingError(EvidenceError):
+    """Nothing was kept of that time, or it is gone."""
+
+
+class EvidencePendingError(EvidenceError):
+    """That time is still being written."""
 
 
 class EntityError(StreamerError):
