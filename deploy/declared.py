@@ -24,6 +24,9 @@ def _camera_record(camera: DeclaredCamera, registration: CameraRegistration) -> 
         source, credentials = registration.prepare(
             camera.source, camera.credentials_environment, declared=True
         )
+        sub_source = camera.sub_source and registration.prepare_sub(
+            camera.sub_source, camera.source
+        )
     except StreamerError as error:
         raise ConfigError(f"cameras.list: {camera.id}: {error}") from error
     return CameraRecord(
@@ -34,5 +37,10 @@ def _camera_record(camera: DeclaredCamera, registration: CameraRegistration) -> 
         paused=camera.paused,
         loop=camera.loop,
         rtsp_transport=camera.rtsp_transport,
+        sub_source=sub_source,
+        decode=camera.decode,
+        masks=camera.masks,
+        region=camera.region,
+        evidence=camera.evidence,
         declared=True,
     )

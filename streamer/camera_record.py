@@ -2,7 +2,8 @@
 
 import msgspec
 
-from streamer.config import RtspTransport
+from streamer.config import Decode, RtspTransport
+from streamer.picture_area import Box, Polygon
 from streamer.schema import RecordDecoder
 
 
@@ -21,9 +22,12 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 class CameraRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """A camera as it was registered; times are UTC seconds.
 
-    `source` never holds user info. `loop` plays a file for ever; a file plays at its own speed in
-    a running server, as if it were live. `declared` cameras stand in the configuration file and
-    are read-only elsewhere. A record with a lower `revision` than one already seen is ignored.
+    `source` never holds user info, nor does `sub_source`, which is read in its place where it is
+    set: evidence is still recorded from `source`. `masks` and `region` are of the picture as it is
+    shown, in fractions of its width and height. `loop` plays a file for ever; a file plays at its
+    own speed in a running server, as if it were live. `declared` cameras stand in the configuration
+    file and are read-only elsewhere. A record with a lower `revision` than one already seen is
+    ignored.
     """
 
     schema: int = 1
@@ -35,6 +39,11 @@ class CameraRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fals
     paused: bool = False
     loop: bool = False
     rtsp_transport: RtspTransport = "tcp"
+    sub_source: str | None = None
+    decode: Decode = "auto"
+    masks: tuple[Polygon, ...] = ()
+    region: Box | None = None
+    evidence: bool = True
     declared: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0

@@ -8,10 +8,17 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from streamer.address import redact
 from streamer.camera_record import CameraRecord, Credentials
-from streamer.config import RtspTransport
+from streamer.config import Decode, RtspTransport
 from streamer.entity_id import ENTITY_ID, check_camera_id
 from streamer.errors import EntityInvalidError, Reason
 from streamer.health import CameraHealth, State
+from streamer.picture_area import (
+    MOST_CORNERS,
+    MOST_POLYGONS,
+    Polygon,
+    check_masks,
+    check_region,
+)
 from streamer.shape import Labels, Shape, checked, utc
 
 CameraId = Annotated[
@@ -23,9 +30,11 @@ CameraId = Annotated[
         json_schema_extra={"pattern": ENTITY_ID},
     ),
 ]
+_Source = Annotated[
+    str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 Source = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=2048, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    _Source,
     Field(
         description="A URL (rtsp, rtsps, rtmp, rtmps, http, https, srt, udp), a device, a file or "
         "a glob of files. A user and password in it are stored apart and never told.",
@@ -44,6 +53,62 @@ CredentialsEnvironment = Annotated[
         examples=["WATCHWORD_CAMERA_YARD"],
     ),
 ]
+SubSource = Annotated[
+    _Source,
+    Field(
+        description="A second URL of the camera, with a smaller picture: it is looked at in place "
+        "of the source, and evidence is still recorded from the source. Its user and password are "
+        "the source's, if both are at the same host and port.",
+        examples=["rtsp://192.168.1.20/stream2"],
+    ),
+]
+DecodeMode = Annotated[
+    Decode,
+    Field(
+        description="Which pictures are decoded: all, not those that no other is made from "
+        "(nonref), only those that are made from no other (keyframes), or as few as are needed "
+        "(auto)."
+    ),
+]
+
+
+def _masks(masks: list[list[list[float]]]) -> list[list[list[float]]]:
+    check_masks(masks)
+    return masks
+
+
+def _region(region: list[float]) -> list[float]:
+    check_region(region)
+    return region
+
+
+_Fraction = Annotated[float, Field(ge=0, le=1)]
+_Corner = Annotated[list[_Fraction], Field(min_length=2, max_length=2)]
+_Polygon = Annotated[list[_Corner], Field(min_length=3, max_length=MOST_CORNERS)]
+Masks = Annotated[
+    list[_Polygon],
+    Field(
+        max_length=MOST_POLYGONS,
+        description="What is blackened before a picture goes anywhere: polygons, each a list of "
+        "corners [x, y] in fractions of the picture's width and height, from the left and above.",
+        examples=[[[[0.0, 0.0], [0.3, 0.0], [0.3, 0.5], [0.0, 0.5]]]],
+    ),
+    AfterValidator(checked(_masks, EntityInvalidError)),
+]
+Region = Annotated[
+    list[_Fraction],
+    Field(
+        min_length=4,
+        max_length=4,
+        description="The part of the picture that is looked at, [left, top, right, bottom] in "
+        "fractions of its width and height.",
+        examples=[[0.0, 0.4, 1.0, 1.0]],
+    ),
+    AfterValidator(checked(_region, EntityInvalidError)),
+]
+Evidence = Annotated[
+    bool, Field(description="Keep what it saw, so that an alert has its video for a while.")
+]
 
 
 class CameraRequest(Shape):
@@ -56,6 +121,11 @@ class CameraRequest(Shape):
     paused: Paused = False
     rtsp_transport: Transport = "tcp"
     credentials_environment: CredentialsEnvironment | None = None
+    sub_source: SubSource | None = None
+    decode: DecodeMode = "auto"
+    masks: Masks = Field(default_factory=list)
+    region: Region | None = None
+    evidence: Evidence = True
 
 
 class CameraChange(Shape):
@@ -69,6 +139,11 @@ class CameraChange(Shape):
     paused: Paused | None = None
     rtsp_transport: Transport | None = None
     credentials_environment: CredentialsEnvironment | None = None
+    sub_source: SubSource | None = None
+    decode: DecodeMode | None = None
+    masks: Masks | None = None
+    region: Region | None = None
+    evidence: Evidence | None = None
 
 
 class HealthReply(Shape):
@@ -93,6 +168,11 @@ class CameraReply(Shape):
         description="Where its user and password are: encrypted in the store, or in the "
         "environment of the server."
     )
+    sub_source: str | None = Field(description="Without secrets, as the source.")
+    decode: Decode
+    masks: list[list[list[float]]]
+    region: list[float] | None
+    evidence: bool
     health: HealthReply | None = Field(description="null while it was not heard of yet.")
     declared: bool = Field(description="It stands in the configuration file: read-only here.")
     revision: int
@@ -117,6 +197,11 @@ def reply(camera: CameraRecord, health: CameraHealth | None) -> CameraReply:
         paused=camera.paused,
         rtsp_transport=camera.rtsp_transport,
         credentials=_kind(camera.credentials),
+        sub_source=None if camera.sub_source is None else redact(camera.sub_source),
+        decode=camera.decode,
+        masks=_lists(camera.masks),
+        region=None if camera.region is None else list(camera.region),
+        evidence=camera.evidence,
         health=None if health is None else _health(health),
         declared=camera.declared,
         revision=camera.revision,
@@ -136,22 +221,40 @@ def as_requested(camera: CameraRecord) -> dict[str, object]:
         "paused": camera.paused,
         "rtsp_transport": camera.rtsp_transport,
         "credentials_environment": None if credentials is None else credentials.environment,
+        "sub_source": camera.sub_source,
+        "decode": camera.decode,
+        "masks": _lists(camera.masks),
+        "region": None if camera.region is None else list(camera.region),
+        "evidence": camera.evidence,
     }
 
 
 def apply(
-    camera: CameraRecord, asked: CameraRequest, source: str, credentials: Credentials | None
+    camera: CameraRecord,
+    asked: CameraRequest,
+    source: str,
+    credentials: Credentials | None,
+    sub_source: str | None,
 ) -> CameraRecord:
-    """The camera as asked, with a source that was checked and rid of its secrets."""
+    """The camera as asked, with sources that were checked and rid of their secrets."""
     return msgspec.structs.replace(
         camera,
         source=source,
         credentials=credentials,
+        sub_source=sub_source,
+        decode=asked.decode,
+        masks=check_masks(asked.masks),
+        region=None if asked.region is None else check_region(asked.region),
+        evidence=asked.evidence,
         labels=asked.labels,
         loop=asked.loop,
         paused=asked.paused,
         rtsp_transport=asked.rtsp_transport,
     )
+
+
+def _lists(masks: tuple[Polygon, ...]) -> list[list[list[float]]]:
+    return [[list(corner) for corner in polygon] for polygon in masks]
 
 
 def _kind(credentials: Credentials | None) -> Literal["sealed", "environment"] | None:

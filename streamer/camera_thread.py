@@ -129,5 +129,8 @@ def _way(record: CameraRecord | None) -> object:
         return None
     if record.paused:
         return "paused"
-    transport, declared = record.rtsp_transport, record.declared
-    return (record.source, record.credentials, record.loop, transport, declared)
+    return (
+        (record.source, record.sub_source, record.credentials, record.rtsp_transport),
+        (record.loop, record.declared, record.decode, record.evidence),
+        (record.masks, record.region),
+    )

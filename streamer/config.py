@@ -10,9 +10,14 @@ from streamer.address_policy import AddressPolicy
 from streamer.clip import ClipFormat
 from streamer.entity_id import check_camera_id
 from streamer.errors import EntityInvalidError, SourceAccessError, SourceAddressError
+from streamer.picture_area import Box, Polygon
 from streamer.record import Travels
 
 RtspTransport = Literal["tcp", "udp"]
+
+# Which pictures of a stream are decoded. all: every one; nonref: not those that no other picture
+# is made from; keyframes: only those that are made from no other; auto: as few as a clip needs.
+Decode = Literal["auto", "all", "nonref", "keyframes"]
 
 # fastest: a file is read as fast as its clips are taken, loses none, and stamps its own times.
 # own: a file plays at its own speed as if it were live: from now on, its oldest clips make room,
@@ -33,6 +38,10 @@ class ReadOptions:
     read_timeout_seconds: float = 10.0
     rtsp_transport: RtspTransport = "tcp"
     follow_redirects: bool = True  # of HTTP, by FFmpeg itself and wherever they lead
+    decode: Decode = "all"
+    decode_threads: int = 0  # 0: as many as FFmpeg finds right
+    masks: tuple[Polygon, ...] = ()  # blackened; in fractions of the picture as it is shown
+    region: Box | None = None  # what is looked at of the picture as it is shown; None: all
 
 
 @dataclass(frozen=True, slots=True)

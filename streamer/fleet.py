@@ -141,6 +141,10 @@ class Fleet:
             open_timeout_seconds=config.open_timeout_seconds,
             read_timeout_seconds=config.read_timeout_seconds,
             rtsp_transport=record.rtsp_transport,
+            decode=record.decode,
+            decode_threads=1,
+            masks=record.masks,
+            region=record.region,
         )
         return CameraSettings(
             record.source, options, "own", record.loop, config.back_off, config.pixels

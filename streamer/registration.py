@@ -63,9 +63,38 @@ class CameraRegistration:
             )
         return FilePermit(None if declared else self.file_roots).check(path), None
 
+    def prepare_sub(self, sub_source: str, source: str) -> str:
+        """A second URL of a camera as it is stored; `source` is the first, as it was given.
+
+        It has no user info of its own: at the host and port of the first it goes with the first's.
+
+        Raises:
+            EntityInvalidError: the two cannot be meant together.
+            SourceError: as `prepare`.
+        """
+        sub_source = sub_source.strip()
+        if not (is_network(sub_source) and is_network(source.strip())):
+            raise EntityInvalidError(
+                "'sub_source' is for network cameras: give a URL to both, or leave it out."
+            )
+        url, first = CameraUrl.parse(sub_source), CameraUrl.parse(source.strip())
+        if url.user_info is not None and (url.place, url.user_info) != (
+            first.place,
+            first.user_info,
+        ):
+            raise EntityInvalidError(
+                "'sub_source' holds a user of its own: it goes with the user of 'source', at the "
+                "same host and port, so leave it out."
+            )
+        return self._prepare_place(url)
+
     def _prepare_url(
         self, url: CameraUrl, environment: str | None
     ) -> tuple[str, Credentials | None]:
+        credentials = self._credentials(url, environment)
+        return self._prepare_place(url), credentials
+
+    def _prepare_place(self, url: CameraUrl) -> str:
         if url.scheme not in NETWORK_SCHEMES:
             raise SourceAddressError(
                 f"'{url.scheme}://' is no source Watchword reads: use "
@@ -76,10 +105,9 @@ class CameraRegistration:
                 "'source' holds '***', which stands for a secret that is not shown: give the "
                 "whole URL."
             )
-        credentials = self._credentials(url, environment)
         with suppress(SourceUnknownHostError):  # checked again at every connection
             check_host(url, self.policy)
-        return url.public, credentials
+        return url.public
 
     def _credentials(self, url: CameraUrl, environment: str | None) -> Credentials | None:
         if url.user_info is None:

@@ -32,6 +32,12 @@ class CameraRegistration(Protocol):
             EntityInvalidError: the two cannot be meant together.
         """
 
+    def prepare_sub(self, sub_source: str, source: str) -> str:
+        """A second URL of a camera without user info; `source` is the first, as it was given.
+
+        Raises as `prepare`.
+        """
+
 
 def camera_routes(store: CameraStore, registration: CameraRegistration) -> APIRouter:
     """The routes of a store of cameras."""
@@ -74,7 +80,8 @@ def _add_creating(routes: APIRouter, store: CameraStore, registration: CameraReg
     def add_camera(asked: shape.CameraRequest, by: Caller, response: Response) -> shape.CameraReply:
         source, credentials = registration.prepare(asked.source, asked.credentials_environment)
         new = CameraRecord(camera_id=asked.id, source=source)
-        added = store.add(shape.apply(new, asked, source, credentials), by)
+        sub_source = _sub_source(new, asked, registration)
+        added = store.add(shape.apply(new, asked, source, credentials, sub_source), by)
         response.headers["Location"] = f"{routes.prefix}/{added.camera_id}"
         return _tell(store, added, response)
 
@@ -134,7 +141,17 @@ def _changed(
         )
         if credentials is None and _sealed(camera) and keeps_credentials(camera.source, source):
             credentials = camera.credentials
-    return shape.apply(camera, asked, source, credentials)
+    return shape.apply(camera, asked, source, credentials, _sub_source(camera, asked, registration))
+
+
+def _sub_source(
+    camera: CameraRecord, asked: shape.CameraRequest, registration: CameraRegistration
+) -> str | None:
+    told = camera.sub_source
+    # As the source: sent back as it was told, it is the same
+    if asked.sub_source is None or (told and asked.sub_source in (told, redact(told))):
+        return told if asked.sub_source else None
+    return registration.prepare_sub(asked.sub_source, asked.source)
 
 
 def _sealed(camera: CameraRecord) -> bool:

@@ -7,6 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.camera_fields import (
+    DecodeOption,
+    EvidenceSwitch,
+    MaskOption,
+    RegionOption,
+    SubSourceOption,
+    mask_text,
+    picture_fields,
+)
 from deploy.cli.entity_commands import Commands, LabelOption, add_group, registered
 from deploy.cli.fields import given, label_text, parse_labels, refuse_nothing
 from deploy.cli.output import plain_console
@@ -78,6 +87,11 @@ def add(
     transport: TransportOption = None,
     label: LabelOption = None,
     credentials_environment: CredentialsOption = None,
+    sub_source: SubSourceOption = None,
+    decode: DecodeOption = None,
+    mask: MaskOption = None,
+    region: RegionOption = None,
+    evidence: EvidenceSwitch = None,
 ) -> None:
     """Watch a camera from now on."""
     fields = given(
@@ -88,6 +102,7 @@ def add(
         rtsp_transport=transport,
         labels=parse_labels(label) if label else None,
         credentials_environment=credentials_environment,
+        **picture_fields(sub_source, decode, mask, region, evidence),
     )
     made = desk.client.post(CAMERAS, fields)
     paused_now = " and paused" if made["paused"] else ""
@@ -114,6 +129,11 @@ def edit(
     transport: TransportOption = None,
     label: LabelOption = None,
     credentials_environment: CredentialsOption = None,
+    sub_source: SubSourceOption = None,
+    decode: DecodeOption = None,
+    mask: MaskOption = None,
+    region: RegionOption = None,
+    evidence: EvidenceSwitch = None,
 ) -> None:
     """Change what is named and nothing else."""
     changes = given(
@@ -125,6 +145,7 @@ def edit(
     )
     if credentials_environment is not None:
         changes["credentials_environment"] = credentials_environment or None
+    changes |= picture_fields(sub_source, decode, mask, region, evidence)
     refuse_nothing(changes, "camera")
     changed = desk.client.patch(entity_path(CAMERAS, camera), changes)
     paused_now = ", paused" if changed["paused"] else ""
@@ -215,6 +236,11 @@ def _details(camera: dict[str, Any]) -> object:
             ("plays", "for ever" if camera["loop"] else ""),
             ("rtsp over", camera["rtsp_transport"]),
             ("credentials", camera["credentials"]),
+            ("looked at", camera["sub_source"] or ""),
+            ("decodes", camera["decode"]),
+            ("masks", mask_text(camera["masks"])),
+            ("region", ",".join(f"{place:g}" for place in camera["region"] or ())),
+            ("evidence", "" if camera["evidence"] else "none is kept"),
             ("labels", label_text(camera["labels"])),
             *registered(camera),
         ),

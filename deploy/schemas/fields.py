@@ -41,6 +41,11 @@ FIELDS: dict[str, dict[str, str]] = {
         "paused": "Whether nobody reads it for now.",
         "loop": "Whether a file is played for ever.",
         "rtsp_transport": "How RTSP carries the pictures.",
+        "sub_source": "A second URL that is looked at in its place; null: there is none.",
+        "decode": "Which pictures are decoded.",
+        "masks": "Polygons that are blackened: corners x, y in fractions of the picture's size.",
+        "region": "What is looked at: left, top, right, bottom in fractions; null: all.",
+        "evidence": "Whether its packets are kept, as video of what alerts are about.",
     },
     "Credentials": {
         "sealed": "`user:password`, encrypted with the server's key.",

@@ -13,10 +13,13 @@ from deploy.settings.section import (
     check_distinct,
     check_rising,
 )
-from streamer.config import BackOffSettings, RtspTransport
+from streamer.config import BackOffSettings, Decode, RtspTransport
+from streamer.errors import EntityInvalidError
+from streamer.picture_area import Box, Polygon, check_masks, check_region
 from streamer.shape import Labels
 
 _VARIABLE = re.compile(r"WATCHWORD_CAMERA_[A-Z0-9_]+")
+_Text = Annotated[str, Field(min_length=1)]
 _BACK_OFF = BackOffSettings()
 
 
@@ -30,6 +33,20 @@ def _variable(name: str) -> str:
     return name
 
 
+def _masks(masks: tuple[Polygon, ...]) -> tuple[Polygon, ...]:
+    try:
+        return check_masks(masks)
+    except EntityInvalidError as error:
+        raise ValueError(str(error)) from error
+
+
+def _region(region: Box) -> Box:
+    try:
+        return check_region(region)
+    except EntityInvalidError as error:
+        raise ValueError(str(error)) from error
+
+
 class DeclaredCamera(Section):
     """A camera of the file: read-only over HTTP."""
 
@@ -40,6 +57,11 @@ class DeclaredCamera(Section):
     loop: bool = False
     paused: bool = False
     rtsp_transport: RtspTransport = "tcp"
+    sub_source: Annotated[_Text | None, Field(repr=False)] = None
+    decode: Decode = "auto"
+    masks: Annotated[tuple[Polygon, ...], AfterValidator(_masks)] = ()
+    region: Annotated[Box, AfterValidator(_region)] | None = None
+    evidence: bool = True
     credentials_environment: Annotated[str, AfterValidator(_variable)] | None = None
 
 

@@ -154,6 +154,11 @@ def test_each_camera_has_a_thread(fleet: Fleet, stage: Stage, healths: Healths):
         {"loop": True},
         {"rtsp_transport": "udp"},
         {"credentials": Credentials(sealed="b:a")},
+        {"sub_source": url("gate", "small")},
+        {"decode": "keyframes"},
+        {"masks": (((0, 0), (1, 0), (1, 1)),)},
+        {"region": (0, 0, 0.5, 0.5)},
+        {"evidence": False},
     ],
 )
 def test_what_leads_elsewhere_begins_anew_and_touches_no_other(

@@ -51,6 +51,11 @@ def test_a_camera_is_told_as_it_was_added(client: TestClient) -> None:
         "loop": False,
         "paused": True,
         "rtsp_transport": "tcp",
+        "sub_source": None,
+        "decode": "auto",
+        "masks": [],
+        "region": None,
+        "evidence": True,
         "credentials": None,
         "health": None,
         "declared": False,
@@ -61,6 +66,43 @@ def test_a_camera_is_told_as_it_was_added(client: TestClient) -> None:
     again = client.get(YARD)
     assert again.json() == told
     assert again.headers["etag"] == answer.headers["etag"] == f'"{told["revision"]}"'
+
+
+def test_how_its_pictures_are_read_is_told_as_it_was_asked_for(client: TestClient) -> None:
+    asked = {
+        "sub_source": "rtsp://guard:hunter2@127.0.0.1:8554/small?token=abc",
+        "decode": "keyframes",
+        "masks": [[[0, 0], [1, 0], [1, 0.5]]],
+        "region": [0, 0.25, 1, 1],
+        "evidence": False,
+    }
+    told = add(client, source="rtsp://guard:hunter2@127.0.0.1:8554/yard", **asked)
+    shown = {**asked, "sub_source": "rtsp://127.0.0.1:8554/small?token=***"}
+    assert {name: told[name] for name in asked} == shown
+    again = client.patch(YARD, json={"sub_source": shown["sub_source"], "masks": []}).json()
+    assert {name: again[name] for name in asked} == {**shown, "masks": []}
+    back = client.patch(YARD, json=dict.fromkeys(asked)).json()
+    assert [back[name] for name in asked] == [None, "auto", [], None, True]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"sub_source": "rtsp://else:where@127.0.0.1/small"}, "a user of its own"),
+        ({"sub_source": "small.mp4"}, "is for network cameras"),
+        ({"sub_source": "gopher://127.0.0.1/1"}, "is no source"),
+        ({"sub_source": ""}, "at least 1 character"),
+        ({"masks": [[[0, 0], [1, 1]]]}, "at least 3 items"),
+        ({"region": [0.5, 0, 0.4, 1]}, "give left, top, right and bottom"),
+        ({"region": [0, 0, 2, 1]}, "less than or equal to 1"),
+    ],
+)
+def test_pictures_that_cannot_be_meant(
+    client: TestClient, fields: dict[str, object], said: str
+) -> None:
+    answer = client.post(CAMERAS, json={"id": "yard", "source": SOURCE, **fields})
+    assert answer.status_code in (400, 422), answer.text
+    assert said in answer.text
 
 
 def test_a_password_goes_to_the_vault_and_is_told_nowhere(world: World, client: TestClient) -> None:

@@ -52,6 +52,31 @@ def test_everything_that_can_be_said_of_a_camera(script: Script, terminal: Termi
     assert ran.lines[0]["id"] == "door"
 
 
+def test_everything_that_can_be_said_of_its_pictures(script: Script, terminal: Terminal) -> None:
+    terminal.ask(
+        *("camera", "add", "door", "rtsp://a/1", "--sub-source", "rtsp://a/2"),
+        *("--decode", "keyframes", "--mask", "0,0 1,0 1,0.5", "--mask", "0,0 0.5,0 0.5,0.5"),
+        *("--region", "0,0.25,1,1", "--no-evidence"),
+    )
+    masks = [[[0, 0], [1, 0], [1, 0.5]], [[0, 0], [0.5, 0], [0.5, 0.5]]]
+    (body,) = script.bodies("POST")
+    assert body == {
+        "id": "door",
+        "source": "rtsp://a/1",
+        "sub_source": "rtsp://a/2",
+        "decode": "keyframes",
+        "masks": masks,
+        "region": [0, 0.25, 1, 1],
+        "evidence": False,
+    }
+    shown = " ".join(terminal.ask("camera", "show", "door").out.split())
+    for part in ("rtsp://a/2", "keyframes", "0,0 1,0 1,0.5; 0,0", "0,0.25,1,1", "none is kept"):
+        assert part in shown
+    terminal.ask("camera", "edit", "door", "--mask", "", "--region", "", "--sub-source", "")
+    assert script.bodies("PATCH") == [{"masks": [], "region": None, "sub_source": None}]
+    assert "'0.1;2'" in terminal.ask("camera", "edit", "door", "--region", "0.1;2", code=2).err
+
+
 def test_a_taken_id_is_wrong_usage(terminal: Terminal) -> None:
     assert "'gate' is taken" in terminal.ask("camera", "add", "gate", "x.mp4", code=2).err
 

@@ -21,6 +21,18 @@ def test_a_camera(load: Load):
     ).cameras.list
     assert (yard.id, yard.source, yard.loop) == ("yard", "rtsp://yard/1", True)
     assert yard.credentials_environment == "WATCHWORD_CAMERA_YARD"
+    assert (yard.sub_source, yard.decode, yard.masks, yard.region) == (None, "auto", (), None)
+    assert yard.evidence
+
+
+def test_a_cameras_pictures(load: Load):
+    corners = [[0, 0], [1, 0], [1, 0.5]]
+    (yard,) = load(
+        camera(sub_source="rtsp://yard/2", decode="nonref", masks=[corners], region=[0, 0, 1, 0.5])
+    ).cameras.list
+    assert (yard.sub_source, yard.decode) == ("rtsp://yard/2", "nonref")
+    assert yard.masks == (((0, 0), (1, 0), (1, 0.5)),)
+    assert yard.region == (0, 0, 1, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +46,10 @@ def test_a_camera(load: Load):
         ({"rtsp_transport": "pigeon"}, "should be 'tcp' or 'udp'"),
         ({"credentials_environment": "HOME"}, "should be a variable named WATCHWORD_CAMERA_"),
         ({"credentials_environment": "WATCHWORD_CAMERA_A_FILE"}, "a file is named by the same"),
+        ({"decode": "some"}, "should be 'auto', 'all', 'nonref' or 'keyframes'"),
+        ({"masks": [[[0, 0], [1, 1]]]}, "has 2 corners; 3 to 64 make a polygon"),
+        ({"masks": [[[0, 0], [1, 1], [0, 1.5]]]}, "holds 1.5: places in a picture are fractions"),
+        ({"region": [0.5, 0, 0.5, 1]}, "give left, top, right and bottom, right and below"),
         ({"labels": {"a": 1}}, "cameras.list[0].labels.a = 1"),
         ({"labels": {"a b": "c"}}, "cameras.list[0].labels.a b = 'a b': "),
     ],
