@@ -4,23 +4,25 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from typing import Protocol
 
 import msgspec
 
 from streamer.back_off import BackOff
 from streamer.bus import CLIPS, HEALTH, Bus, Message, WhenFull
-from streamer.clip import Clip
-from streamer.config import CameraSettings, ReadOptions
+from streamer.config import CameraSettings
+from streamer.connection import ReadFrames, ReadHere, Reading
 from streamer.cut import ClipCutter, Outcome
-from streamer.errors import BusFullError, SourceAddressError, SourceError, SourceLostError
-from streamer.frame import Frame
+from streamer.errors import (
+    BusFullError,
+    SourceAddressError,
+    SourceError,
+    SourceLostError,
+    SourceTakenError,
+)
 from streamer.health import CameraHealth, State, pack_health
 from streamer.metrics import StreamerMetrics
 from streamer.outlet import Outlet
-from streamer.pace import play_as_live
-from streamer.record import pack_clip
+from streamer.sight import Sight
 from streamer.source_facts import ReadTally
 
 _STOP_CHECK_SECONDS = 0.5  # how long a full bus may keep a stopping camera
@@ -28,15 +30,6 @@ _METRIC_SECONDS = 1.0
 _SHORTEST_TURN_SECONDS = 0.2  # of a looped file
 
 _log = logging.getLogger(__name__)
-
-
-class ReadFrames(Protocol):
-    """What `streamer.source.read_frames` does."""
-
-    def __call__(
-        self, source: str, options: ReadOptions, tally: ReadTally | None = None
-    ) -> Iterator[Frame]:
-        """The frames of a source."""
 
 
 class Camera:
@@ -53,44 +46,66 @@ class Camera:
         bus: Bus,
         metrics: StreamerMetrics,
         read_frames: ReadFrames | None = None,
+        reading: Reading | None = None,
     ) -> None:
-        self.tally = ReadTally()
-        self.outcomes: Counter[Outcome] = Counter()
+        """Connections are read by `reading`; without one, here, by `read_frames`."""
         self.dropped = 0  # clips that made room for newer ones
-        self.newest_pts = 0.0  # seconds into the source: how far it has been read
         self._camera_id = settings.options.camera_id
         self._outlet = Outlet(self._camera_id, bus, metrics)
         self._metrics = metrics
-        self._cutter = ClipCutter(settings.options.clip_format, self.outcomes, settings.not_before)
+        self._sight = Sight(not_before=settings.not_before)
+        self._cutter = ClipCutter(
+            settings.options.clip_format, self._sight.outcomes, settings.not_before
+        )
+        self._sight.beginnings = self._cutter.beginnings
         self._told: Counter[str] = Counter()  # what the metrics already know
         self._told_at = 0.0
         self._said: CameraHealth | None = None
-        self.change(settings, read_frames)
+        self.change(settings, read_frames, reading)
 
     @property
     def camera_id(self) -> str:
         """The camera's name."""
         return self._camera_id
 
+    @property
+    def tally(self) -> ReadTally:
+        """What its connections met."""
+        return self._sight.tally
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """What became of its clips."""
+        return self._sight.outcomes
+
+    @property
+    def newest_pts(self) -> float:
+        """Seconds into the source: how far it has been read."""
+        return self._sight.newest_pts
+
     def take_up(self, since: float) -> None:
         """Say that it is watched from now on, in UTC seconds: after a pause, or from elsewhere."""
-        self._cutter.watched_since = since
+        self._sight.watched_since = since
 
     def cut_off(self) -> None:
         """Let nothing of it out any more, wherever it hangs; called from any thread."""
         self._outlet.cut()
 
-    def change(self, settings: CameraSettings, read_frames: ReadFrames | None = None) -> None:
+    def change(
+        self,
+        settings: CameraSettings,
+        read_frames: ReadFrames | None = None,
+        reading: Reading | None = None,
+    ) -> None:
         """Read from elsewhere at the next `run`; sessions stay in order and counts go on.
 
         Never while it runs, and never to another camera's id or clip format; `not_before` is of
         the first session, and not changed.
         """
         self._settings = settings
-        self._read_frames = read_frames
+        self._reading = reading or ReadHere(read_frames, self._cutter)
         self._back_off = BackOff(settings.back_off)
-        self._shown_at: float | None = None  # monotonic; of the newest connection's first picture
-        self._is_file = False
+        self._sight.begin()
 
     def run(self, stop: threading.Event) -> None:
         """Blocks until the source ends (files) or `stop` is set.
@@ -104,9 +119,9 @@ class Camera:
             self._say("connecting")
             while not stop.is_set():
                 fault = self._watch_once(stop)
-                if stop.is_set() or (self._is_file and not fault and not self._settings.loop):
+                if stop.is_set() or (self._sight.is_file and not fault and not self._settings.loop):
                     break
-                if self._is_file and not fault:
+                if self._sight.is_file and not fault:
                     self._turn(stop)
                 else:
                     self._stay_away(fault or SourceLostError("The source ended."), stop)
@@ -115,16 +130,26 @@ class Camera:
             self._metrics.up.labels(self._camera_id).set(0)
             self._say("failed", error)
             raise
+        finally:
+            self._reading.close()
         # Neither up nor down: nobody is to be called because a film is over
         self._metrics.up.remove_by_labels({"camera": self._camera_id})
 
     def _watch_once(self, stop: threading.Event) -> SourceError | None:
         """One connection, and why it broke off; None at its end. Raises what is final."""
+        sight, is_live = self._sight, False
+        sight.begin()
         try:
-            for clip in self._read_clips(stop):
-                self._publish(clip, stop)
+            for value in self._reading.read(self._settings, sight, stop):
+                if not is_live and sight.shown_at is not None:
+                    is_live = True
+                    self._say("live")
+                    self._metrics.up.labels(self._camera_id).set(1)
+                self._tell_metrics(sight.newest_at or None)
+                if value is not None:
+                    self._publish(value, stop)
         except SourceError as error:
-            is_local = self._is_file or _is_local(self._settings.source)
+            is_local = sight.is_file or _is_local(self._settings.source)
             if is_local and not self._settings.plays_as_live:
                 raise
             return error.with_traceback(None)  # it would keep pictures alive
@@ -132,59 +157,21 @@ class Camera:
             self._tell_metrics(force=True)
         return None
 
-    def _read_clips(self, stop: threading.Event) -> Iterator[Clip]:
-        """Clips of one connection, the last and partial one too, however it ends."""
-        fault = None
-        try:
-            for frame in self._connect(stop):
-                if stop.is_set():
-                    return
-                self.newest_pts = frame.pts
-                yield from self._cutter.push(frame)
-                self._tell_metrics(newest=frame.at)
-        except SourceError as error:
-            fault = error
-        yield from self._cutter.flush()
-        if fault:
-            raise fault
-
-    def _connect(self, stop: threading.Event) -> Iterator[Frame]:
-        settings = self._settings
-        self._shown_at, self._is_file = None, False
-        frames = self._reader()(settings.source, settings.options, self.tally)
-        frames = self._greet(frames)
-        return play_as_live(frames, stop) if settings.plays_as_live else frames
-
-    def _greet(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """The frames; with the first the camera is live."""
-        for frame in frames:
-            if self._shown_at is None:
-                self._shown_at = time.monotonic()
-                self._is_file = frame.clock_source == "file"
-                self._say("live")
-                self._metrics.up.labels(self._camera_id).set(1)
-            yield frame
-
-    def _reader(self) -> ReadFrames:
-        if self._read_frames is not None:
-            return self._read_frames
-        from streamer.source import read_frames  # PyAV: only where pictures are decoded
-
-        return read_frames
-
     def _turn(self, stop: threading.Event) -> None:
         """Between two turns of a looped file; one of a single picture would spin."""
-        assert self._shown_at is not None
-        stop.wait(max(0.0, self._shown_at + _SHORTEST_TURN_SECONDS - time.monotonic()))
+        assert self._sight.shown_at is not None
+        stop.wait(max(0.0, self._sight.shown_at + _SHORTEST_TURN_SECONDS - time.monotonic()))
 
     def _stay_away(self, fault: SourceError, stop: threading.Event) -> None:
         self._metrics.up.labels(self._camera_id).set(0)
-        self._metrics.reconnects.labels(self._camera_id, fault.reason).inc()
+        self._metrics.reconnects.labels(self._camera_id, fault.counted_as()).inc()
         longest = self._settings.back_off.longest_seconds
         # A camera that gives one picture and dies again must not be hammered.
-        if self._shown_at is not None and time.monotonic() - self._shown_at > longest:
+        shown_at = self._sight.shown_at
+        if shown_at is not None and time.monotonic() - shown_at > longest:
             self._back_off.reset()
-        seconds = self._back_off.next_seconds()
+        blameless = isinstance(fault, SourceTakenError)
+        seconds = 0.0 if blameless else self._back_off.next_seconds()
         _log.warning("camera %s: %s Again in %.1f s.", self._camera_id, fault, seconds)
         # Somebody has to look at an address or a file; a camera comes back by itself.
         lasting = isinstance(fault, SourceAddressError) or _is_local(self._settings.source)
@@ -192,10 +179,9 @@ class Camera:
         if not stop.wait(seconds) and not lasting:
             self._say("connecting")
 
-    def _publish(self, clip: Clip, stop: threading.Event) -> None:
-        value = pack_clip(clip, self._settings.pixels)
+    def _publish(self, value: bytes, stop: threading.Event) -> None:
         message = Message(CLIPS.name, self._camera_id, value)
-        waits = self._is_file and not self._settings.plays_as_live
+        waits = self._sight.is_file and not self._settings.plays_as_live
         when_full: WhenFull = "block" if waits else "drop_oldest"
         while not stop.is_set():
             try:
@@ -222,13 +208,13 @@ class Camera:
         self._told_at = time.monotonic()
         if newest is not None:
             self._metrics.last_frame.labels(self._camera_id).set(newest)
-        clips = {outcome: self.outcomes[outcome] for outcome in ("ok", "short", "missing")}
+        clips = {outcome: self._sight.outcomes[outcome] for outcome in ("ok", "short", "missing")}
         for outcome, count in [*clips.items(), ("dropped", self.dropped)]:
             self._metrics.clips.labels(self._camera_id, outcome).inc(self._new(outcome, count))
         for why in ("stall", "clock_jump"):
-            count = self._cutter.beginnings[why]
+            count = self._sight.beginnings[why]
             self._metrics.reconnects.labels(self._camera_id, why).inc(self._new(why, count))
-        errors = self._new("decode_errors", self.tally.decode_errors)
+        errors = self._new("decode_errors", self._sight.tally.decode_errors)
         self._metrics.decode_errors.labels(self._camera_id).inc(errors)
 
     def _new(self, name: str, count: int) -> int:

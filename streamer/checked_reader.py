@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from streamer.address import redact
-from streamer.camera import ReadFrames
 from streamer.camera_record import CameraRecord
 from streamer.camera_url import CameraUrl, is_network
 from streamer.config import ReadOptions, StreamerPartConfig
+from streamer.connection import ReadFrames
 from streamer.errors import SourceAddressError, SourceError
 from streamer.frame import Frame
 from streamer.redirect import find_redirect

@@ -1,7 +1,7 @@
 """Cutting frames into clips: the 2-second grid of a session, T evenly spaced frames each. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,9 @@ from streamer.timeline import Placed, Timeline
 # ok: pictures throughout; short: a part of the clip has none, or fewer than T came;
 # missing: an index without any; restamped counts frames, not clips.
 Outcome = Literal["ok", "short", "missing", "restamped"]
+
+# Where the pixels of a clip are written: an array of the shape [T, H, W, 3]
+Room = Callable[[tuple[int, ...]], NDArray[np.uint8]]
 
 _GAP_STEPS = 3  # so many frames' time without a frame is a gap, not unsteady delivery
 
@@ -48,12 +51,14 @@ class ClipCutter:
         clip_format: ClipFormat,
         outcomes: Counter[Outcome] | None = None,
         not_before: float = 0.0,
+        room: Room | None = None,
     ) -> None:
         """No session begins before `not_before` (UTC seconds)."""
         self.outcomes: Counter[Outcome] = Counter() if outcomes is None else outcomes
         self.beginnings: Counter[str] = Counter()  # sessions by why they began
         self.watched_since = 0.0  # what clips say of themselves from now on
         self._format = clip_format
+        self._room = room or _new_room
         self._timeline = Timeline(not_before)
         self._session = -1  # UTC ms
         self._clip: _OpenClip | None = None
@@ -64,6 +69,11 @@ class ClipCutter:
         """Frames kept alive here, at most four."""
         newest = self._clip is not None and self._clip.newest is not None
         return self._timeline.held + newest
+
+    @property
+    def seen_until(self) -> float:
+        """Where the newest frame ends, UTC seconds: no later session may begin before; 0: none."""
+        return self._timeline.seen_until
 
     def push(self, frame: Frame) -> list[Clip]:
         """The clips this frame completes."""
@@ -86,7 +96,7 @@ class ClipCutter:
                 clips += self._close(placed)
                 self.outcomes["missing"] += index - after
                 self._skipped = index - after
-                self._clip = _OpenClip(index, self._bounds(index), self._format)
+                self._clip = _OpenClip(index, self._bounds(index), self._format, self._room)
             self._clip.add(placed)
         self.outcomes["restamped"] = self._timeline.restamped
         return clips
@@ -133,12 +143,15 @@ class ClipCutter:
 class _OpenClip:
     """A clip being filled: an instant is settled once a frame at or after it has come."""
 
-    def __init__(self, index: int, bounds: tuple[float, float], clip_format: ClipFormat) -> None:
+    def __init__(
+        self, index: int, bounds: tuple[float, float], clip_format: ClipFormat, room: Room
+    ) -> None:
         self.index = index
         self.start, self.end = bounds
         self.newest: Placed | None = None
         self.frames_seen = 0
         self._instants = self.start + sample_instants(clip_format)  # [T] UTC seconds
+        self._room = room
         self._pixels: NDArray[np.uint8] | None = None  # [T, H, W, 3]
         self._settled = 0
         self._taken: Placed | None = None  # the frame of the last settled instant
@@ -166,7 +179,11 @@ class _OpenClip:
         else:
             pixels = placed.frame.pixels  # made here, and only for frames that a clip shows
             if self._pixels is None:
-                self._pixels = np.empty((len(self._instants), *pixels.shape), np.uint8)
+                self._pixels = self._room((len(self._instants), *pixels.shape))
             self._pixels[self._settled] = pixels
         self._taken = placed
         self._settled += 1
+
+
+def _new_room(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    return np.empty(shape, np.uint8)

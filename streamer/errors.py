@@ -15,7 +15,9 @@ StreamerError
 │   ├── SourceUnknownHostError  the host name does not resolve
 │   ├── SourceTimeoutError      no answer in time
 │   │   └── SourceStalledError  pictures came and then ceased
-│   └── SourceLostError         the connection broke
+│   ├── SourceLostError         the connection broke
+│   └── SourceCrashedError      the process that read it ended
+│       └── SourceTakenError    and another camera was to blame
 ├── BusError
 │   ├── BusClosedError          the bus is closed: everybody stop
 │   ├── BusFullError            no room in the time given
@@ -55,6 +57,11 @@ class SourceError(StreamerError):
     """A camera could not be opened or read."""
 
     reason: ClassVar[Reason] = "unknown"
+
+    @classmethod
+    def counted_as(cls) -> str:
+        """What the metric of reconnects calls it."""
+        return cls.reason
 
 
 class SourceAddressError(SourceError):
@@ -129,6 +136,19 @@ class SourceLostError(SourceError):
     """The connection broke."""
 
     reason: ClassVar[Reason] = "eof"
+
+
+class SourceCrashedError(SourceError):
+    """The process that read the camera ended, by itself or because it hung."""
+
+    @classmethod
+    def counted_as(cls) -> str:
+        """A reason that no health record of this schema may hold."""
+        return "crash"
+
+
+class SourceTakenError(SourceCrashedError):
+    """The process that read the camera was ended, and nothing says that the camera did it."""
 
 
 class BusError(StreamerError):

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from streamer.bus import HEALTH, Bus, Message, Partitions, partition_of
-from streamer.camera import Camera, ReadFrames
+from streamer.camera import Camera
 from streamer.camera_record import CameraRecord
 from streamer.camera_thread import CameraThread
 from streamer.checked_reader import CheckedReader
 from streamer.config import CameraSettings, ReadOptions, StreamerPartConfig
+from streamer.connection import ReadFrames
 from streamer.health import CameraHealth, pack_health
 from streamer.metrics import StreamerMetrics
 

@@ -15,9 +15,9 @@ from streamer.bus import (
     Subscription,
     partition_of,
 )
-from streamer.camera import ReadFrames
 from streamer.camera_record import CameraRecord, unpack_camera
 from streamer.config import StreamerPartConfig
+from streamer.connection import ReadFrames
 from streamer.errors import BusClosedError, RecordError, SourceAddressError
 from streamer.fleet import Fleet
 from streamer.health import unpack_health

@@ -49,6 +49,11 @@ class Timeline:
         return self._step
 
     @property
+    def seen_until(self) -> float:
+        """Where the newest frame that was placed ends, UTC seconds; 0: there was none."""
+        return 0.0 if self._last is None else self._last.at + self._step
+
+    @property
     def held(self) -> int:
         """How many frames wait for the verdict on a jump."""
         return len(self._held)

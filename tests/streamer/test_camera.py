@@ -286,7 +286,7 @@ def test_a_file_as_live_ends_after_one_play(make, bus):
 
 
 def test_a_file_as_live_makes_room_on_a_full_bus(make, bus, monkeypatch):
-    monkeypatch.setattr("streamer.camera.play_as_live", lambda frames, stop: frames)
+    monkeypatch.setattr("streamer.connection.play_as_live", lambda frames, stop: frames)
     script = Script((steady(20 * (CLIPS.capacity + 3), clock="file"), None))
     camera = make(AS_LIVE, script)
     camera.run(threading.Event())

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from streamer.address_policy import AddressPolicy
-from streamer.camera import ReadFrames
 from streamer.camera_record import CameraRecord, Credentials
 from streamer.checked_reader import MOST_REDIRECTS, CheckedReader
 from streamer.config import ReadOptions, StreamerPartConfig
+from streamer.connection import ReadFrames
 from streamer.errors import (
     AddressRefusedError,
     SourceAccessError,

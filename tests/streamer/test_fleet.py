@@ -15,10 +15,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from streamer.address_policy import AddressPolicy
 from streamer.bus import CLIPS, HEALTH, Subscription, partition_of
-from streamer.camera import ReadFrames
 from streamer.camera_record import CameraRecord, Credentials
 from streamer.clip import Clip
 from streamer.config import BackOffSettings, StreamerPartConfig
+from streamer.connection import ReadFrames
 from streamer.errors import SourceAddressError, SourceLostError
 from streamer.fleet import PAUSED, Fleet, begin_after
 from streamer.health import CameraHealth, unpack_health

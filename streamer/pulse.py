@@ -1,0 +1,94 @@
+"""How the reading of a camera goes on, seen from outside: it beats with every decoded picture.
+
+Whoever waits for a camera must notice a call that never returns, so it does not ask the process
+that reads, but looks into memory that both share.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from streamer.clip_ring import ClipRing
+from streamer.pace import LONGEST_PAUSE_SECONDS
+
+_OPENED, _FRAMES, _NEWEST, _UNTIL, _IS_FILE = range(5)
+
+Lateness = Literal["connect", "first", "silence"]
+
+
+class Pulse:
+    """The head of a ring; times are of the monotonic clock, which all processes share.
+
+    Written by whoever reads the camera, but for `reset`, which is called before there is one.
+    """
+
+    def __init__(self, ring: ClipRing) -> None:
+        self._cells = np.frombuffer(ring.memory, np.float64, 5)  # [5]
+
+    def reset(self) -> None:
+        """A connection is about to be made."""
+        self._cells[:] = 0.0
+
+    def opened(self, now: float) -> None:
+        """The source was opened."""
+        self._cells[_OPENED] = now
+
+    def beat(self, now: float, is_file: bool) -> None:
+        """A picture was decoded."""
+        self._cells[_IS_FILE] = is_file
+        self._cells[_NEWEST] = now
+        self._cells[_FRAMES] += 1
+
+    def cover(self, until: float) -> None:
+        """Pictures of the session reach until then, UTC seconds."""
+        self._cells[_UNTIL] = until
+
+    @property
+    def opened_at(self) -> float:
+        """When the source was opened; 0: not yet."""
+        return float(self._cells[_OPENED])
+
+    @property
+    def frames(self) -> int:
+        """How many pictures were decoded."""
+        return int(self._cells[_FRAMES])
+
+    @property
+    def newest(self) -> float:
+        """When the newest picture was decoded; 0: there was none."""
+        return float(self._cells[_NEWEST])
+
+    @property
+    def until(self) -> float:
+        """UTC seconds until which the camera was seen; 0: it was not."""
+        return float(self._cells[_UNTIL])
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, which pauses where its stamps do."""
+        return bool(self._cells[_IS_FILE])
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a camera may take to be opened, to show its first picture, and between two.
+
+    FFmpeg is given the same times. It mostly keeps them, and says best what was wrong: so it is
+    waited for `margin_seconds` longer.
+    """
+
+    open_seconds: float
+    silence_seconds: float
+    margin_seconds: float = 3.0
+
+    def late(self, pulse: Pulse, asked: float, now: float) -> Lateness | None:
+        """What the camera is late with; `asked` is when it was to be opened."""
+        silence = self.silence_seconds + self.margin_seconds
+        if pulse.newest:
+            longest = max(silence, LONGEST_PAUSE_SECONDS + self.margin_seconds)
+            allowed = longest if pulse.is_file else silence
+            return "silence" if now - pulse.newest > allowed else None
+        if pulse.opened_at:
+            return "first" if now - pulse.opened_at > silence else None
+        return "connect" if now - asked > self.open_seconds + self.margin_seconds else None
