@@ -148,6 +148,7 @@ class _Reading:
 
 def _read_one(reading: _Reading) -> Iterator[Frame]:
     with _opened(reading.address, reading.options) as (container, stream):
+        reading.tally.opened += 1
         reading.live = _is_live(reading.address, container)
         stream.thread_type = "SLICE" if reading.live else "AUTO"  # frame threads add latency
         painter = _Painter(reading.options.clip_format, reading.address)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class ReadTally:
     """What a read met; counted while it goes on."""
 
+    opened: int = 0  # sources: once a connection, once a file of a glob
     frames: int = 0
     decode_errors: int = 0  # packets that gave no picture, and pictures decoded with damage
 
