@@ -119,7 +119,7 @@ class RemoteShelf:
             return work(store, f"{root.rstrip('/')}/{name}" if name else root)
         except FileNotFoundError as error:
             raise EvidenceMissingError(f"There is no evidence {name!r} any more.") from error
-        except Exception as error:  # noqa: BLE001 - every store of fsspec raises its own
+        except Exception as error:
             raise EvidenceStorageError(
                 f"The evidence at {self._shown} cannot be used: {redact(str(error))}."
             ) from error

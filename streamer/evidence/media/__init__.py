@@ -1,0 +1,1 @@
+"""Everything of evidence that PyAV (FFmpeg) does: writing, reading, cutting and coding packets."""

@@ -1,0 +1,203 @@
+"""A clip out of segments: packets copied into an MP4, from the key frame before."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import av.error
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from streamer.errors import EvidenceMissingError, EvidenceStorageError, SegmentError
+from streamer.evidence.media.packets import (
+    PacketFacts,
+    TrackFacts,
+    opened_segment,
+    read_segment_file,
+    span_of,
+    timed_packets,
+)
+from streamer.evidence.media.segment_writer import MILLISECOND
+from streamer.evidence.names import Segment
+
+# What browsers play in an MP4; anything else is coded anew by whoever shows it
+_TAGS = {"hevc": "hvc1"}  # Apple's players want the parameter sets in front
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a clip holds: from its first picture to the end of its last, in UTC seconds.
+
+    Segments of other parameters (a camera that came back with another codec or size) cannot be in
+    one file: of `parts` such stretches that touch the time asked for, this is one.
+    """
+
+    start: float
+    end: float
+    codec: str
+    width: int
+    height: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The time to be shown, and the event that has to be in it, in UTC seconds."""
+
+    begin: float
+    end: float
+    event_start: float
+    event_end: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A segment that can be read."""
+
+    segment: Segment
+    path: Path
+    facts: TrackFacts
+    packets: list[PacketFacts]
+
+
+def cut_clip(segments: Sequence[tuple[Segment, Path]], wanted: Wanted, target: Path) -> Cut:
+    """Write the clip to `target`; segments that cannot be read are left out.
+
+    It begins with the last key frame at or before `wanted.begin`, or with the first one there is,
+    and holds every picture from then to `wanted.end`. A gap between segments stays as long as it
+    was: the picture before it stands still.
+
+    Raises:
+        EvidenceMissingError: not one segment can be read.
+        EvidenceStorageError: the clip cannot be written.
+    """
+    parts = _parts(list(_readable(segments)))
+    if not parts:
+        raise EvidenceMissingError("Nothing that was kept of that time can be read.")
+    part = max(parts, key=lambda one: _worth(one, wanted))
+    chosen = _choose(part, wanted)
+    if not any(chosen):
+        raise EvidenceMissingError("What was kept of that time does not begin before its end.")
+    try:
+        _write(part, chosen, target)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise EvidenceStorageError(f"The clip was not written: {error}.") from error
+    begin, end = span_of([packet for packets in chosen for packet in packets.values()])
+    facts = part[0].facts
+    return Cut(begin / 1000, end / 1000, facts.codec, facts.width, facts.height, len(parts))
+
+
+def _readable(segments: Sequence[tuple[Segment, Path]]) -> Iterator[_Source]:
+    for segment, path in sorted(segments):
+        try:
+            facts, packets = read_segment_file(path, segment.start_ms)
+        except SegmentError:
+            continue
+        if any(packet.is_keyframe for packet in packets):
+            yield _Source(segment, path, facts, packets)
+
+
+def _parts(sources: Sequence[_Source]) -> list[list[_Source]]:
+    """Neighbours that one file can hold."""
+    parts: list[list[_Source]] = []
+    for source in sources:
+        if parts and parts[-1][-1].facts == source.facts:
+            parts[-1].append(source)
+        else:
+            parts.append([source])
+    return parts
+
+
+def _worth(part: Sequence[_Source], wanted: Wanted) -> tuple[float, float]:
+    """How much of the event a part shows, then how much of the time around it."""
+    return (
+        sum(_overlap(one.segment, wanted.event_start, wanted.event_end) for one in part),
+        sum(_overlap(one.segment, wanted.begin, wanted.end) for one in part),
+    )
+
+
+def _overlap(segment: Segment, begin: float, end: float) -> float:
+    return max(0.0, min(segment.end, end) - max(segment.start, begin))
+
+
+def _choose(part: Sequence[_Source], wanted: Wanted) -> list[dict[int, PacketFacts]]:
+    """Of each segment the packets to be copied, by their number in it."""
+    begin, end = round(wanted.begin * 1000), round(wanted.end * 1000)
+    keys = [packet.ms for one in part for packet in one.packets if packet.is_keyframe]
+    newest = max((key for key in keys if key <= begin), default=keys[0]) - 1
+    chosen: list[dict[int, PacketFacts]] = []
+    goes_on_at: int | None = None
+    for one in part:
+        taken = _taken(one.packets, newest, end, flows_on=goes_on_at == one.segment.start_ms)
+        chosen.append(taken)
+        newest = max((packet.ms for packet in taken.values()), default=newest)
+        goes_on_at = one.segment.end_ms if taken else None
+    return chosen
+
+
+def _taken(
+    packets: Sequence[PacketFacts], newest: int, end: int, *, flows_on: bool
+) -> dict[int, PacketFacts]:
+    """The packets up to the last one in the order of decoding that is shown before `end`.
+
+    Where they do not flow on from the segment before, they begin with a key frame after `newest`;
+    what is shown before that needs pictures that are not there.
+    """
+    last = max((number for number, one in enumerate(packets) if one.ms < end), default=-1)
+    until = packets[: last + 1]
+    if flows_on:
+        return dict(enumerate(until))
+    keys = (number for number, one in enumerate(until) if one.is_keyframe and one.ms > newest)
+    if (first := next(keys, None)) is None:
+        return {}
+    entered = enumerate(until[first:], first)
+    return {number: one for number, one in entered if one.ms >= until[first].ms}
+
+
+def _write(part: Sequence[_Source], chosen: Sequence[dict[int, PacketFacts]], target: Path) -> None:
+    times = [packet.ms for taken in chosen for packet in taken.values()]
+    zero = min(times)
+    decoding = iter(decoding_times([at - zero for at in times]))
+    with av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as output:
+        stream: VideoStream | None = None
+        for one, taken in zip(part, chosen, strict=True):
+            with opened_segment(one.path) as (container, track):
+                stream = stream or _add_track(output, track, one.facts.codec)
+                found = timed_packets(container, track, one.segment.start_ms)
+                for number, (facts, packet) in enumerate(found):
+                    if number in taken:
+                        _mux(output, stream, packet, (facts.ms - zero, next(decoding)))
+
+
+def _add_track(output: OutputContainer, track: VideoStream, codec: str) -> VideoStream:
+    stream = output.add_stream_from_template(track, opaque=True)
+    stream.time_base = MILLISECOND
+    if codec in _TAGS:
+        stream.codec_context.codec_tag = _TAGS[codec]
+    return stream
+
+
+def _mux(
+    output: OutputContainer, stream: VideoStream, packet: Packet, times: tuple[int, int]
+) -> None:
+    packet.stream = stream
+    packet.time_base = MILLISECOND
+    packet.pts, packet.dts = times
+    output.mux(packet)
+
+
+def decoding_times(shown: Sequence[int]) -> list[int]:
+    """When packets are decoded, from when they are shown, in the order of decoding.
+
+    Rising, and never later than they are shown; the first may be below zero.
+
+    >>> decoding_times([0, 30, 10, 20])
+    [-20, -10, 0, 10]
+    """
+    rising: list[int] = []
+    for at in sorted(shown):
+        rising.append(max(at, rising[-1] + 1) if rising else at)
+    delay = max((one - at for one, at in zip(rising, shown, strict=True)), default=0)
+    return [one - delay for one in rising]

@@ -1,0 +1,101 @@
+"""Recording a camera: a tap that hands its packets to a thread of their own."""
+
+import threading
+
+from streamer.evidence.config import EvidenceConfig
+from streamer.evidence.packet import Packet
+from streamer.evidence.packet_queue import Mark, PacketQueue
+from streamer.evidence.segment_keeper import SegmentKeeper
+from streamer.evidence.shelf import Shelf, open_shelf
+from streamer.evidence.tally import EvidenceTally
+from streamer.packet_tap import StreamFacts
+from streamer.picture_area import Polygon
+
+
+class EvidenceRecorder:
+    """A `PacketTap` that keeps what it is given; whatever the storage does, it returns at once.
+
+    Its thread starts with the first connection. What the storage cannot take in time is dropped
+    and counted in `tally`.
+    """
+
+    def __init__(
+        self,
+        camera_id: str,
+        config: EvidenceConfig,
+        shelf: Shelf,
+        masks: tuple[Polygon, ...] = (),
+        tally: EvidenceTally | None = None,
+    ) -> None:
+        self.tally = tally if tally is not None else EvidenceTally()
+        self._camera_id = camera_id
+        self._config = config
+        self._shelf = shelf
+        self._masks = masks
+        self._queue = PacketQueue(config.queue_bytes)
+        self._thread: threading.Thread | None = None
+
+    def begin(self, stream: StreamFacts) -> None:
+        """See `PacketTap.begin`."""
+        if self._thread is None:
+            name = f"evidence {self._camera_id}"
+            self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._thread.start()
+        self._queue.tell(stream)
+
+    def packet(
+        self, data: bytes, pts: int | None, dts: int | None, is_keyframe: bool, at: float
+    ) -> None:
+        """See `PacketTap.packet`."""
+        if not self._queue.put(Packet(data, pts, dts, is_keyframe, at)):
+            self.tally.packets_dropped += 1
+
+    def end(self) -> None:
+        """See `PacketTap.end`."""
+        if self._thread is not None:
+            self._queue.tell(Mark.END)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Keep what is there and end the thread; whether it ended in so many seconds."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return True
+        self._queue.tell(Mark.CLOSE)
+        thread.join(timeout)
+        return not thread.is_alive()
+
+    def _work(self) -> None:
+        keeper = self._keeper()
+        keeper.recover()
+        while (item := self._queue.take()) is not Mark.CLOSE:
+            if isinstance(item, Packet):
+                keeper.packet(item)
+            elif isinstance(item, StreamFacts):
+                keeper.begin(item)
+            elif item is Mark.GAP:
+                keeper.gap()
+            else:
+                keeper.end()
+        keeper.close()
+
+    def _keeper(self) -> SegmentKeeper:
+        paint = None
+        if self._masks:
+            from streamer.mask import painter  # PyAV: only where pictures are painted
+
+            paint = painter(self._masks)
+        return SegmentKeeper(self._camera_id, self._config, self._shelf, self.tally, paint)
+
+
+def open_recorder(
+    config: EvidenceConfig,
+    camera_id: str,
+    masks: tuple[Polygon, ...] = (),
+    tally: EvidenceTally | None = None,
+) -> EvidenceRecorder:
+    """A recorder of a camera; nothing is started or connected to yet.
+
+    Raises:
+        EvidenceStorageError: see `open_shelf`.
+    """
+    return EvidenceRecorder(camera_id, config, open_shelf(config.url), masks, tally)

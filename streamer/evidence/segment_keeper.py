@@ -1,0 +1,210 @@
+"""Packets of one camera become segments and snapshots on a shelf."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from streamer.errors import EvidenceError, EvidenceStorageError, SegmentError
+from streamer.evidence.config import EvidenceConfig
+from streamer.evidence.media.packets import read_segment_file, span_of
+from streamer.evidence.media.pictures import decode_keyframe
+from streamer.evidence.media.recoder import Paint, Recoder
+from streamer.evidence.names import Segment, Snapshot, read_open_name
+from streamer.evidence.open_segment import left_behind
+from streamer.evidence.packet import Packet
+from streamer.evidence.pictures import encode_jpeg
+from streamer.evidence.segment_draft import SegmentDraft
+from streamer.evidence.shelf import Shelf
+from streamer.evidence.tally import EvidenceTally
+from streamer.limited_log import LimitedLog
+from streamer.packet_tap import StreamFacts
+
+_SAY_SECONDS = 60.0  # how often one camera says that its evidence is not kept
+# A key frame that comes this much too early ends a segment: the next may be a group later
+_EARLY_SECONDS = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class SegmentKeeper:
+    """What the recorder's thread does; no fault of the storage or stream leaves it.
+
+    A segment begins with a key frame and ends with the next one that comes once it is long
+    enough. Where the storage refuses, packets are counted as dropped, and after `retry_seconds`
+    the next key frame begins anew. With `paint`, what is kept is coded anew from painted pictures,
+    and what the camera sent is not written anywhere.
+    """
+
+    def __init__(
+        self,
+        camera_id: str,
+        config: EvidenceConfig,
+        shelf: Shelf,
+        tally: EvidenceTally,
+        paint: Paint | None = None,
+    ) -> None:
+        self._camera_id = camera_id
+        self._config = config
+        self._shelf = shelf
+        self._tally = tally
+        self._paint = paint
+        self._folder = config.open_folder / camera_id
+        self._log = LimitedLog(_log, _SAY_SECONDS)
+        self._session: int | None = None
+        self._came: StreamFacts | None = None  # of the connection; None: it is not kept
+        self._recoder: Recoder | None = None
+        self._kept: StreamFacts | None = None  # of what is written
+        self._draft: SegmentDraft | None = None
+        self._rests_until = 0.0  # monotonic; after the storage refused
+
+    def recover(self) -> None:
+        """Keep what a process that was killed left of its last segment."""
+        for path in left_behind(self._folder):
+            self._guarded(partial(self._recover, path))
+
+    def begin(self, facts: StreamFacts) -> None:
+        """Packets of this kind follow, of a new connection or within one."""
+        self.gap()
+        self._came = self._kept = facts
+
+    def packet(self, packet: Packet) -> None:
+        """The next packet."""
+        if self._came is None or time.monotonic() < self._rests_until:
+            self._tally.packets_dropped += 1
+            return
+        if self._session is None:
+            self._session = round(packet.at * 1000)
+        self._guarded(lambda: self._take(packet))
+
+    def gap(self) -> None:
+        """Packets are missing here: what follows begins anew, with a key frame."""
+        recoder, self._recoder = self._recoder, None
+        if recoder is not None:
+            self._guarded(lambda: self._keep(recoder.finish()))
+        self._guarded(lambda: self._complete(None))
+
+    def end(self) -> None:
+        """The connection is over."""
+        self.gap()
+        self._came, self._session = None, None
+
+    def close(self) -> None:
+        """No packet will come any more."""
+        self.end()
+        self._log.close()
+
+    def _take(self, packet: Packet) -> None:
+        assert self._came is not None
+        if self._paint is None:
+            self._write(packet)
+            return
+        if self._recoder is None:
+            if not packet.is_keyframe:
+                self._tally.packets_dropped += 1
+                return
+            self._recoder = Recoder(self._came, self._paint)
+        self._keep(self._recoder.code(packet))
+
+    def _keep(self, items: Iterable[StreamFacts | Packet]) -> None:
+        for item in items:
+            if isinstance(item, StreamFacts):
+                self._complete(None)
+                self._kept = item
+            else:
+                self._write(item)
+
+    def _write(self, packet: Packet) -> None:
+        if self._draft is not None and self._draft.went_back(packet):
+            self._complete(None)
+        if self._draft is None and not packet.is_keyframe:
+            self._tally.packets_dropped += 1
+            return
+        if self._draft is not None and self._is_long_enough(self._draft, packet):
+            self._complete(packet)
+        if self._draft is None:
+            self._draft = self._open(packet)
+        self._draft.add(packet)
+
+    def _is_long_enough(self, draft: SegmentDraft, packet: Packet) -> bool:
+        seconds = draft.seconds_until(packet)
+        if packet.is_keyframe:
+            return seconds >= self._config.segment_seconds - _EARLY_SECONDS
+        return seconds >= self._config.longest_segment_seconds
+
+    def _open(self, packet: Packet) -> SegmentDraft:
+        assert self._session is not None
+        assert self._kept is not None
+        free = self._shelf.free_bytes()
+        # Half: whoever removes what is old keeps the whole of it free, and comes now and then
+        if free is not None and free < self._config.keep_free_bytes // 2:
+            raise EvidenceStorageError(
+                f"The disk of the evidence has {free / 1e9:.1f} GB left, and half of "
+                f"storage.evidence.keep_free_gigabytes stays free: make room."
+            )
+        draft = SegmentDraft(self._folder, self._session, self._kept, packet)
+        if packet.is_keyframe:
+            self._take_snapshot(self._session, self._kept, packet)
+        return draft
+
+    def _take_snapshot(self, session: int, kept: StreamFacts, packet: Packet) -> None:
+        name = Snapshot(round(packet.at * 1000), session, self._camera_id).name
+        try:
+            pixels = decode_keyframe(kept, packet.data, self._config.snapshot_width)
+            self._shelf.put_bytes(encode_jpeg(pixels), name)
+        except SegmentError:  # a damaged picture; the next one may be whole
+            return
+
+    def _complete(self, following: Packet | None) -> None:
+        draft, self._draft = self._draft, None
+        if draft is None or self._session is None:
+            return
+        written = draft.finish(None if following is None else following.at)
+        self._store(
+            written.path,
+            Segment(written.start_ms, written.end_ms, self._session, self._camera_id),
+        )
+
+    def _store(self, path: Path, segment: Segment) -> None:
+        size = path.stat().st_size
+        try:
+            self._shelf.put(path, segment.name)
+        except EvidenceError:
+            path.unlink(missing_ok=True)
+            raise
+        self._tally.segments += 1
+        self._tally.bytes += size
+
+    def _recover(self, path: Path) -> None:
+        known = read_open_name(path.name)
+        try:
+            if known is None:
+                raise SegmentError(f"{path.name} is no segment.")
+            session, start_ms = known
+            _, packets = read_segment_file(path, start_ms)
+        except SegmentError:  # not one whole picture had been written
+            path.unlink(missing_ok=True)
+            return
+        _, end_ms = span_of(packets)
+        self._store(path, Segment(start_ms, end_ms, session, self._camera_id))
+        _log.info("camera %s: recovered %s", self._camera_id, path.name)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do it; a fault costs the segment that is open, and rest."""
+        try:
+            work()
+        except (EvidenceError, OSError) as error:
+            self._tally.faults += 1
+            self._log.warning(
+                "camera %s: its evidence is not kept: %s", self._camera_id, error,
+                about=type(error),
+            )  # fmt: skip
+            draft, self._draft = self._draft, None
+            self._recoder = None
+            if draft is not None:
+                draft.discard()
+            if isinstance(error, SegmentError):
+                self._came = None  # nothing of this stream can be kept
+            else:
+                self._rests_until = time.monotonic() + self._config.retry_seconds
