@@ -1,6 +1,7 @@
 """What becomes of a record that cannot be used: it is put aside with what was wrong."""
 
 from streamer.bus import DEAD_LETTERS, Message, Record
+from streamer.record import portable
 
 
 def dead_letter(record: Record, attempts: int, error: Exception | None) -> Message:
@@ -13,4 +14,5 @@ def dead_letter(record: Record, attempts: int, error: Exception | None) -> Messa
         ("error", type(error).__name__.encode()),
         ("attempt", str(attempts).encode()),
     )
-    return Message(DEAD_LETTERS.name, record.key, record.value, headers)
+    value = None if record.value is None else portable(record.value)
+    return Message(DEAD_LETTERS.name, record.key, value, headers)

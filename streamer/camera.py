@@ -209,7 +209,8 @@ class Camera:
         if newest is not None:
             self._metrics.last_frame.labels(self._camera_id).set(newest)
         clips = {outcome: self._sight.outcomes[outcome] for outcome in ("ok", "short", "missing")}
-        for outcome, count in [*clips.items(), ("dropped", self.dropped)]:
+        dropped = self.dropped + self._sight.lost
+        for outcome, count in [*clips.items(), ("dropped", dropped)]:
             self._metrics.clips.labels(self._camera_id, outcome).inc(self._new(outcome, count))
         for why in ("stall", "clock_jump"):
             count = self._sight.beginnings[why]

@@ -19,6 +19,9 @@ RtspTransport = Literal["tcp", "udp"]
 # is made from; keyframes: only those that are made from no other; auto: as few as a clip needs.
 Decode = Literal["auto", "all", "nonref", "keyframes"]
 
+# Where cameras are read: in worker processes, or in threads of this one.
+Isolation = Literal["process", "thread"]
+
 # fastest: a file is read as fast as its clips are taken, loses none, and stamps its own times.
 # own: a file plays at its own speed as if it were live: from now on, its oldest clips make room,
 # and one that cannot be read is tried again.
@@ -95,7 +98,7 @@ class StreamerPartConfig:
     None allows them anywhere. `unseal` opens `Credentials.sealed` and raises SourceAccessError
     when it cannot; `environ` holds what `Credentials.environment` names. A camera that hangs when
     it is to end, or to go to another process, is waited for `stop_seconds`. Clips that leave the
-    machine have `pixels` as JPEG.
+    machine have `pixels` as JPEG. With `isolation` by processes each reads `per_process` cameras.
     """
 
     clip_format: ClipFormat
@@ -108,3 +111,5 @@ class StreamerPartConfig:
     read_timeout_seconds: float = 10.0
     stop_seconds: float = 10.0
     pixels: Travels = "raw"
+    isolation: Isolation = "process"
+    per_process: int = 4

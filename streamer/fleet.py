@@ -1,4 +1,7 @@
-"""The cameras of a running server: a thread each, changed one by one while the others go on."""
+"""The cameras of a running server: a thread each, changed one by one while the others go on.
+
+A camera's thread connects, publishes and backs off; its pictures are read in a worker process.
+"""
 
 import logging
 import time
@@ -11,9 +14,11 @@ from streamer.camera_record import CameraRecord
 from streamer.camera_thread import CameraThread
 from streamer.checked_reader import CheckedReader
 from streamer.config import CameraSettings, ReadOptions, StreamerPartConfig
-from streamer.connection import ReadFrames
+from streamer.connection import ReadFrames, Reading
 from streamer.health import CameraHealth, pack_health
 from streamer.metrics import StreamerMetrics
+from streamer.workers.pool import WorkerPool
+from streamer.workers.remote import ReadInWorker
 
 PAUSED = "The camera is paused."
 # The golden ratio's fraction: however many cameras begin, their clips end evenly spread in time
@@ -39,12 +44,14 @@ class Fleet:
         config: StreamerPartConfig,
         bus: Bus,
         metrics: StreamerMetrics,
-        read_frames: ReadFrames,
+        read_frames: ReadFrames | None = None,
     ) -> None:
+        """Cameras are read by `read_frames` in their threads; without it, in worker processes."""
         self._config = config
         self._bus = bus
         self._metrics = metrics
         self._read_frames = read_frames
+        self.pool = WorkerPool(config.per_process)  # unused where cameras are read in threads
         self._threads: dict[str, CameraThread] = {}
         self._begun = 0  # cameras so far
         self._error: BaseException | None = None
@@ -61,7 +68,7 @@ class Fleet:
         if thread is not None and thread.ask(record):
             return
         settings = replace(self._settings(record), not_before=not_before)
-        camera = Camera(settings, self._bus, self._metrics, self._reader(record))
+        camera = Camera(settings, self._bus, self._metrics, *self._ways(record))
         thread = self._threads[record.camera_id] = CameraThread(camera, record, self)
         thread.start(begin_after(self._begun, self._config.clip_format.seconds))
         self._begun += 1
@@ -91,6 +98,7 @@ class Fleet:
         for at least as long, and nothing of it gets out any more.
         """
         self._end(self._threads)
+        self.pool.close()
 
     def release(self, partitions: Partitions) -> None:
         """End the cameras of partitions that go to another process, and keep no series of them.
@@ -109,7 +117,7 @@ class Fleet:
 
     def prepare(self, camera: Camera, record: CameraRecord) -> None:
         """See `Ground`."""
-        camera.change(self._settings(record), self._reader(record))
+        camera.change(self._settings(record), *self._ways(record))
 
     def tell_paused(self, camera_id: str) -> None:
         """See `Ground`."""
@@ -151,8 +159,11 @@ class Fleet:
             record.source, options, "own", record.loop, config.back_off, config.pixels
         )
 
-    def _reader(self, record: CameraRecord) -> ReadFrames:
-        return CheckedReader(record, self._config, self._read_frames)
+    def _ways(self, record: CameraRecord) -> tuple[ReadFrames | None, Reading | None]:
+        """How the camera is read in its thread, or by a worker process."""
+        if self._read_frames is None:
+            return None, ReadInWorker(record, self._config, self.pool)
+        return CheckedReader(record, self._config, self._read_frames), None
 
 
 def begin_after(number: int, clip_seconds: float) -> float:

@@ -45,8 +45,9 @@ class StreamerPart:
         config: StreamerPartConfig,
         bus: Bus,
         metrics: StreamerMetrics,
-        read_frames: ReadFrames,
+        read_frames: ReadFrames | None = None,
     ) -> None:
+        """See `Fleet` for `read_frames`."""
         self._ready = False
         self._bus = bus
         self._metrics = metrics
@@ -169,6 +170,8 @@ class StreamerPart:
 
 def build(config: StreamerPartConfig, bus: Bus, metrics: StreamerMetrics) -> StreamerPart:
     """The part, reading with FFmpeg."""
+    if config.isolation == "process":
+        return StreamerPart(config, bus, metrics)
     from streamer.source import read_frames  # PyAV: only where pictures are decoded
 
     return StreamerPart(config, bus, metrics, read_frames)

@@ -1,4 +1,8 @@
-"""Clips as bytes on `watchword.clips.v1`: MessagePack, pixels raw or as JPEGs."""
+"""Clips as bytes on `watchword.clips.v1`: MessagePack, pixels raw or as JPEGs.
+
+Clips of cameras that another process reads lie in memory that both share, and their record says
+only where (`pack_shared`). It means nothing on another machine, so it is no part of the contract.
+"""
 
 from typing import Literal
 
@@ -7,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.clip import Clip
+from streamer.clip_ring import ClipRing, HeldClip
 from streamer.errors import RecordError
 from streamer.frame import ClockSource
 from streamer.schema import RecordDecoder
@@ -34,6 +39,25 @@ class ClipRecord(msgspec.Struct, frozen=True):
     jpegs: tuple[memoryview, ...] = ()  # jpeg: T pictures
 
 
+class SharedClipRecord(msgspec.Struct, frozen=True):
+    """A clip whose pixels lie in a ring (`streamer.clip_ring`): in which slot, as which of all."""
+
+    schema: int
+    travels: Literal["shm"]
+    camera_id: str
+    session: int
+    index: int
+    start: float
+    end: float
+    seen_until: float
+    clock_source: ClockSource
+    shape: tuple[int, int, int]  # T, H, W
+    slot: int
+    generation: int
+    skipped: int = 0
+    watched_since: float = 0.0
+
+
 class ClipHead(msgspec.Struct, frozen=True):
     """What a clip is of, without its pixels."""
 
@@ -42,8 +66,14 @@ class ClipHead(msgspec.Struct, frozen=True):
     schema: int = 1
 
 
+class _Way(msgspec.Struct):
+    travels: str = ""
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = RecordDecoder(ClipRecord, "clip record", "msgpack")
+_shared_decoder = RecordDecoder(SharedClipRecord, "shared clip record", "msgpack")
+_way_decoder = RecordDecoder(_Way, "clip record", "msgpack")
 _head_decoder = RecordDecoder(ClipHead, "clip record", "msgpack")
 
 
@@ -54,10 +84,7 @@ def pack_clip(clip: Clip, travels: Travels = "raw") -> bytes:
         RecordError: the frames are no uint8 array [T, H, W, 3].
     """
     frames = clip.frames
-    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8 or not frames.size:
-        raise RecordError(
-            f"A clip's frames must be uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}."
-        )
+    _check_frames(frames)
     pixels, jpegs = memoryview(b""), tuple[memoryview, ...]()
     if travels == "raw":
         pixels = np.ascontiguousarray(frames).reshape(-1).data
@@ -85,6 +112,53 @@ def pack_clip(clip: Clip, travels: Travels = "raw") -> bytes:
     return _encoder.encode(record)
 
 
+def pack_shared(clip: Clip, slot: int, generation: int) -> bytes:
+    """The clip as bytes that say where its pixels lie; `hold` must be called where they are read.
+
+    Raises:
+        RecordError: the frames are no uint8 array [T, H, W, 3].
+    """
+    _check_frames(clip.frames)
+    frame_count, height, width, _ = clip.frames.shape
+    record = SharedClipRecord(
+        schema=1,
+        travels="shm",
+        camera_id=clip.camera_id,
+        session=clip.session,
+        index=clip.index,
+        start=clip.start,
+        end=clip.end,
+        seen_until=clip.seen_until,
+        clock_source=clip.clock_source,
+        shape=(frame_count, height, width),
+        slot=slot,
+        generation=generation,
+        skipped=clip.skipped,
+        watched_since=clip.watched_since,
+    )
+    return _encoder.encode(record)
+
+
+def hold(value: bytes, ring: ClipRing) -> HeldClip:
+    """A record of `pack_shared` that keeps its pixels in the ring as long as it lives.
+
+    Raises:
+        RecordError: the bytes are no such record, or the pixels are not there any more.
+    """
+    record = _shared_decoder.decode(value)
+    return HeldClip.of(value, ring.lease(record.slot, record.generation))
+
+
+def portable(value: bytes) -> bytes:
+    """The same clip in bytes that hold its pixels, for whoever keeps them or sends them away."""
+    if not isinstance(value, HeldClip):
+        return value
+    try:
+        return pack_clip(unpack_clip(value))
+    except RecordError:
+        return bytes(value)  # as damaged as it came
+
+
 def unpack_head(value: bytes) -> ClipHead:
     """What the clip is of; its pixels are not looked at.
 
@@ -95,13 +169,19 @@ def unpack_head(value: bytes) -> ClipHead:
 
 
 def unpack_clip(value: bytes) -> Clip:
-    """The clip; frames that travelled raw are a read-only view into `value`, not a copy.
+    """The clip; frames are a read-only view into `value`, or into what it holds, but for JPEGs.
 
     Raises:
-        RecordError: the bytes are no clip record, one of a later schema, or its parts disagree.
+        RecordError: the bytes are no clip record, one of a later schema, its parts disagree, or
+            its pixels lay in memory that is not shared with whoever reads.
     """
-    record = _decoder.decode(value)
+    record: ClipRecord | SharedClipRecord
+    if _way_decoder.decode(value).travels == "shm":
+        record = _shared_decoder.decode(value)
+    else:
+        record = _decoder.decode(value)
     _check(record)
+    frames = _frames(record) if isinstance(record, ClipRecord) else _shared_frames(record, value)
     return Clip(
         camera_id=record.camera_id,
         session=record.session,
@@ -109,14 +189,14 @@ def unpack_clip(value: bytes) -> Clip:
         start=record.start,
         end=record.end,
         seen_until=record.seen_until,
-        frames=_frames(record),
+        frames=frames,
         clock_source=record.clock_source,
         skipped=record.skipped,
         watched_since=record.watched_since,
     )
 
 
-def _check(record: ClipRecord) -> None:
+def _check(record: ClipRecord | SharedClipRecord) -> None:
     name = _name(record)
     if record.index < 0 or record.session < 0 or record.skipped < 0:
         raise RecordError(f"{name} has a negative index, session ({record.session}) or gap.")
@@ -145,5 +225,24 @@ def _frames(record: ClipRecord) -> NDArray[np.uint8]:
         raise RecordError(f"{_name(record)} is damaged: {error}") from error
 
 
-def _name(record: ClipRecord) -> str:
+def _shared_frames(record: SharedClipRecord, value: bytes) -> NDArray[np.uint8]:
+    """The pictures [T, H, W, 3], where they lie."""
+    if not isinstance(value, HeldClip):
+        raise RecordError(
+            f"{_name(record)} lay in memory of another process, and was not taken from there."
+        )
+    value.lease.check()
+    if (*record.shape, 3) != value.lease.shape:
+        raise RecordError(f"{_name(record)} is not of the shape that its memory was made for.")
+    return np.asarray(value.lease)
+
+
+def _check_frames(frames: NDArray[np.uint8]) -> None:
+    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8 or not frames.size:
+        raise RecordError(
+            f"A clip's frames must be uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}."
+        )
+
+
+def _name(record: ClipRecord | SharedClipRecord) -> str:
     return f"Clip {record.index} of camera '{record.camera_id}'"

@@ -153,8 +153,41 @@ def opened_source(
     if record.credentials is None:
         return record.source
     url = CameraUrl.parse(record.source)
-    user_info = _user_info(record.credentials, unseal, environ)
+    user_info = user_info_of(record.credentials, unseal, environ)
     return CameraUrl(url.scheme, url.host, url.port, url.rest, user_info).opened
+
+
+def user_info_of(
+    credentials: Credentials, unseal: Callable[[str], str], environ: Mapping[str, str]
+) -> str:
+    """`user:password` of a camera: never to be shown.
+
+    Raises:
+        SourceAccessError: it is not to be had.
+    """
+    if credentials.sealed is not None:
+        return unseal(credentials.sealed)
+    name = credentials.environment or ""
+    if not ENVIRONMENT_NAME.fullmatch(name):
+        raise SourceAccessError(
+            f"The camera's credentials are said to be in '{name}': only variables "
+            "WATCHWORD_CAMERA_... are read."
+        )
+    if name in environ:
+        return environ[name]
+    if (path := environ.get(f"{name}_FILE")) is None:
+        raise SourceAccessError(
+            f"The camera's credentials are to be in {name}, or in a file named by {name}_FILE: "
+            "neither is set in the streamer's environment."
+        )
+    try:
+        return Path(path).read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise SourceAccessError(
+            f"{name}_FILE names '{path}', which cannot be read ({why}): check the path and its "
+            "permissions."
+        ) from error
 
 
 def check_host(url: CameraUrl, policy: AddressPolicy) -> None:
@@ -180,31 +213,3 @@ def _named(environment: str) -> Credentials:
             "variable with _FILE appended, in the streamer's environment alone."
         )
     return Credentials(environment=environment)
-
-
-def _user_info(
-    credentials: Credentials, unseal: Callable[[str], str], environ: Mapping[str, str]
-) -> str:
-    if credentials.sealed is not None:
-        return unseal(credentials.sealed)
-    name = credentials.environment or ""
-    if not ENVIRONMENT_NAME.fullmatch(name):
-        raise SourceAccessError(
-            f"The camera's credentials are said to be in '{name}': only variables "
-            "WATCHWORD_CAMERA_... are read."
-        )
-    if name in environ:
-        return environ[name]
-    if (path := environ.get(f"{name}_FILE")) is None:
-        raise SourceAccessError(
-            f"The camera's credentials are to be in {name}, or in a file named by {name}_FILE: "
-            "neither is set in the streamer's environment."
-        )
-    try:
-        return Path(path).read_text(encoding="utf-8").strip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise SourceAccessError(
-            f"{name}_FILE names '{path}', which cannot be read ({why}): check the path and its "
-            "permissions."
-        ) from error

@@ -18,6 +18,7 @@ class Sight:
     tally: ReadTally = field(default_factory=ReadTally)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     beginnings: Counter[str] = field(default_factory=Counter)  # sessions by why they began
+    lost: int = 0  # clips whose pixels were gone before they could be told
     watched_since: float = 0.0  # UTC seconds; what clips say of themselves
     not_before: float = 0.0  # UTC seconds; no session begins earlier
     newest_at: float = 0.0  # UTC seconds; of the newest frame

@@ -1,0 +1,92 @@
+"""Waiting for news of a camera, no longer than it may take."""
+
+import socket
+import threading
+import time
+
+from streamer.address import redact
+from streamer.camera_record import CameraRecord
+from streamer.errors import SourceError, SourceStalledError, SourceTimeoutError
+from streamer.pulse import Deadlines, Lateness, Pulse
+from streamer.workers.messages import News, NewsReader
+from streamer.workers.worker import Worker
+
+_LOOK_SECONDS = 0.25  # how soon a stop or a silence is noticed
+_GRACE_SECONDS = 2.0  # between being asked to end and being killed
+
+
+class Connection:
+    """A connection that a worker was ordered to make; `asked` is when, on the monotonic clock."""
+
+    def __init__(
+        self, camera_id: str, worker: Worker, channel: socket.socket, asked: float
+    ) -> None:
+        self.camera_id = camera_id
+        self.worker = worker
+        self.asked = asked
+        self.news = NewsReader(channel)
+        self._channel = channel
+
+    def ask_to_end(self) -> None:
+        """Have the worker end it as soon as the call that it is in returns."""
+        try:
+            self._channel.shutdown(socket.SHUT_WR)
+        except OSError:
+            return  # it is over already
+
+
+class Watch:
+    """Asks a camera that is late, or that is not wanted any more, to end, and then kills it.
+
+    With it goes its process. One that is not wanted takes others along only once it is late.
+    """
+
+    def __init__(
+        self, connection: Connection, pulse: Pulse, deadlines: Deadlines, stop: threading.Event
+    ) -> None:
+        self.late: Lateness | None = None  # with what it was late, if it was
+        self._connection = connection
+        self._pulse = pulse
+        self._deadlines = deadlines
+        self._stop = stop
+        self._asked_to_end: float | None = None
+
+    def next_news(self) -> News:
+        """The next message of the connection.
+
+        Raises:
+            EOFError: the process is gone.
+        """
+        while (news := self._connection.news.read(_LOOK_SECONDS)) is None:
+            self._look(time.monotonic())
+        if self._stop.is_set():
+            self._look(time.monotonic())
+        return news
+
+    def _look(self, now: float) -> None:
+        late = self._deadlines.late(self._pulse, self._connection.asked, now)
+        self.late = self.late or late
+        if self._asked_to_end is None:
+            if late or self._stop.is_set():
+                self._asked_to_end = now
+                self._connection.ask_to_end()
+        elif now - self._asked_to_end > _GRACE_SECONDS:
+            worker = self._connection.worker
+            if late or worker.cameras == {self._connection.camera_id}:
+                worker.kill(self._connection.camera_id)
+
+
+def explain_lateness(record: CameraRecord, late: Lateness | None) -> SourceError:
+    """The error for a camera that was ended because it was late."""
+    shown = f"'{redact(record.source)}'"
+    if late == "silence":
+        return SourceStalledError(
+            f"{shown} stopped sending pictures: check the camera and the network."
+        )
+    if late == "first":
+        return SourceTimeoutError(
+            f"{shown} answered and sent no picture in time: check what it is set to send."
+        )
+    return SourceTimeoutError(
+        f"{shown} did not answer in time: check the camera, the network and the firewall."
+    )
