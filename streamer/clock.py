@@ -6,33 +6,40 @@ JUMP_SECONDS = 5.0  # design 4: more than this is a jump, up to this a stall is 
 JUMP_FRAMES = 3  # so many running and the jump is real
 
 _SLEW_SECONDS = 10.0  # an error shrinks to a third in this time
-_LARGEST_SLEW = 0.25  # seconds a second: a camera that lies about its fps is still followed
+_SENDER_SLEW_SECONDS = 3.0  # the same where the sender says what is right, without jitter
+_LARGEST_SLEW = 0.25  # seconds a second
+_DRIFT_SECONDS = 20.0  # within a few times that, how fast media time runs is known
+_SLOWEST, _FASTEST = -0.5, 3.0  # by which it may be wrong: a camera that lies about its fps
 
 
 class ArrivalClock:
-    """Media time laid onto arrival time.
+    """Media time laid onto another clock: that of arrival, or the sender's.
 
     Arrival alone is bursty (an HLS segment arrives within milliseconds), media time alone drifts
     and jumps. So the distance between the two is slewed, never stepped, but for two cases: a
     silence of more than 5 s, and stamps that jump by more than 5 s while frames keep arriving.
-    Frames of such a jump go by arrival; the third running anchors media time anew.
+    Frames of such a jump go by arrival; the third running anchors media time anew. How fast media
+    time runs is learned: of a camera that stamps 25 fps and sends 21 it is a fifth too slow.
     """
 
     def __init__(self) -> None:
         self._offset: float | None = None  # at minus pts
+        self._drift = 0.0  # seconds a second by which the offset grows
         self._last_pts = 0.0  # of the last frame that was no jump
         self._last_arrival = 0.0
         self._last_at = 0.0
         self._jumps = 0
 
-    def stamp(self, pts: float, arrival: float) -> float:
+    def stamp(self, pts: float, arrival: float, sender: float | None = None) -> float:
         """When the frame was seen, UTC seconds: later than every frame before it.
 
-        `arrival` is UTC seconds too, counted by a monotonic clock.
+        `arrival` is UTC seconds too, counted by a monotonic clock; `sender` is when the sender
+        says that it was seen, and goes before arrival where it is known.
         """
         elapsed, moved = arrival - self._last_arrival, pts - self._last_pts
+        target = arrival if sender is None else sender
         if self._offset is None or elapsed > JUMP_SECONDS:
-            self._anchor(pts, arrival)
+            self._anchor(pts, target)
         elif abs(moved) > JUMP_SECONDS:
             self._jumps += 1
             if self._jumps == JUMP_FRAMES:
@@ -40,7 +47,9 @@ class ArrivalClock:
         else:
             self._jumps = 0
             self._last_pts = pts
-            self._slew(arrival - (pts + self._offset), max(elapsed, moved))
+            patience = _SLEW_SECONDS if sender is None else _SENDER_SLEW_SECONDS
+            self._learn(target - (pts + self._offset), max(0.0, min(elapsed, moved)))
+            self._slew((target - (pts + self._offset)) / patience, max(elapsed, moved))
         assert self._offset is not None
         at = self._last_at + elapsed if self._jumps else pts + self._offset
         self._last_arrival = arrival
@@ -52,10 +61,15 @@ class ArrivalClock:
         self._last_pts = pts
         self._jumps = 0
 
-    def _slew(self, error: float, seconds: float) -> None:
+    def _learn(self, error: float, seconds: float) -> None:
+        """Of the time in which both clocks went on: in bursts, and after them, one rests."""
+        drift = self._drift + error * seconds / _DRIFT_SECONDS**2
+        self._drift = max(_SLOWEST, min(_FASTEST, drift))
+
+    def _slew(self, rate: float, seconds: float) -> None:
         assert self._offset is not None
-        rate = max(-_LARGEST_SLEW, min(_LARGEST_SLEW, error / _SLEW_SECONDS))
-        self._offset += rate * seconds
+        rate = max(-_LARGEST_SLEW, min(_LARGEST_SLEW, rate))
+        self._offset += (rate + self._drift) * seconds
 
 
 class WallClock:
