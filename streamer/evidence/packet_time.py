@@ -1,11 +1,25 @@
 """When packets are shown, counted from a segment's beginning."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 from streamer.evidence.packet import Packet
 
 # By so much media time and clock may differ before the clock is believed: a jump of the stamps
 JUMP_MS = 1000
+
+_FRAME_MS = 40  # how long a picture is taken to be shown that is the only one
+
+
+def end_of(times: Iterable[int]) -> int:
+    """When the last of pictures, in any order, stops being shown: as long as the one before it.
+
+    >>> end_of([0, 100, 300, 200])
+    400
+    """
+    ordered = sorted(times)
+    last = ordered[-1] - ordered[-2] if len(ordered) > 1 else _FRAME_MS
+    return ordered[-1] + max(1, last)
 
 
 class PacketTime:

@@ -48,7 +48,7 @@ class EvidenceRecorder:
     ) -> None:
         """See `PacketTap.packet`."""
         if not self._queue.put(Packet(data, pts, dts, is_keyframe, at)):
-            self.tally.packets_dropped += 1
+            self.tally.waited += 1
 
     def end(self) -> None:
         """See `PacketTap.end`."""

@@ -1,5 +1,6 @@
 """A segment that is being written, until it is kept or given up."""
 
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,10 @@ from streamer.evidence.annex_b import AnnexB
 from streamer.evidence.media.segment_writer import SegmentWriter
 from streamer.evidence.open_segment import OpenFile
 from streamer.evidence.packet import Packet
-from streamer.evidence.packet_time import PacketTime
+from streamer.evidence.packet_time import PacketTime, end_of
 from streamer.packet_tap import StreamFacts
 
-_FIRST_SECONDS = 0.04  # how long a picture is taken to be shown that is the only one
+_REORDERED = 32  # pictures that may be decoded before the last one is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,7 @@ class SegmentDraft:
         """Opens the file; nothing is written yet."""
         self._start_ms = round(first.at * 1000)
         self._time = PacketTime(facts.time_base, first)
-        self._newest_ms = 0
-        self._frame_ms = round(_FIRST_SECONDS * 1000)
+        self._times: deque[int] = deque(maxlen=_REORDERED)
         self._open = OpenFile(folder, session, self._start_ms)
         try:
             annex_b = AnnexB(facts.codec, facts.extradata)
@@ -44,8 +44,7 @@ class SegmentDraft:
     def add(self, packet: Packet) -> None:
         """The next packet in the order of decoding."""
         ms = self._time.ms(packet)
-        if ms > self._newest_ms:
-            self._frame_ms, self._newest_ms = ms - self._newest_ms, ms
+        self._times.append(ms)
         self._writer.add(packet.data, ms, packet.is_keyframe)
 
     def seconds_until(self, packet: Packet) -> float:
@@ -64,9 +63,10 @@ class SegmentDraft:
             self._open.discard()
             raise
         self._open.close()
-        end_ms = self._start_ms + self._newest_ms + self._frame_ms
         if goes_on_at is not None:
             end_ms = max(self._start_ms + 1, round(goes_on_at * 1000))
+        else:
+            end_ms = self._start_ms + end_of(self._times)
         return Written(self._open.path, self._start_ms, end_ms)
 
     def discard(self) -> None:

@@ -72,7 +72,7 @@ class SegmentKeeper:
     def packet(self, packet: Packet) -> None:
         """The next packet."""
         if self._came is None or time.monotonic() < self._rests_until:
-            self._tally.packets_dropped += 1
+            self._tally.refused += 1
             return
         if self._session is None:
             self._session = round(packet.at * 1000)
@@ -102,7 +102,7 @@ class SegmentKeeper:
             return
         if self._recoder is None:
             if not packet.is_keyframe:
-                self._tally.packets_dropped += 1
+                self._tally.refused += 1
                 return
             self._recoder = Recoder(self._came, self._paint)
         self._keep(self._recoder.code(packet))
@@ -119,7 +119,7 @@ class SegmentKeeper:
         if self._draft is not None and self._draft.went_back(packet):
             self._complete(None)
         if self._draft is None and not packet.is_keyframe:
-            self._tally.packets_dropped += 1
+            self._tally.refused += 1
             return
         if self._draft is not None and self._is_long_enough(self._draft, packet):
             self._complete(packet)

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class EvidenceTally:
-    """Counts since the beginning; written by the recorder's threads, read by any."""
+    """Counts since the beginning; `waited` is written by who reads the camera, the rest by the
+    recorder's thread, and all are read by any."""
 
     segments: int = 0
     bytes: int = 0
-    packets_dropped: int = 0  # that were not kept, whatever the reason
     faults: int = 0  # times that the storage refused, or a stream could not be kept
+    waited: int = 0  # packets dropped because too much waited for the storage
+    refused: int = 0  # packets dropped after a fault, or that only others could be decoded with
+
+    @property
+    def packets_dropped(self) -> int:
+        """Packets that were not kept, whatever the reason."""
+        return self.waited + self.refused

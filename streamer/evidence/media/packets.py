@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from streamer.errors import SegmentError
 from streamer.evidence.media.segment_writer import LEAD_MS
+from streamer.evidence.packet_time import end_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,5 @@ def read_segment_file(path: Path, begin_ms: int) -> tuple[TrackFacts, list[Packe
 
 def span_of(packets: list[PacketFacts]) -> tuple[int, int]:
     """When the first picture and the end of the last one are, in milliseconds."""
-    times = sorted(packet.ms for packet in packets)
-    last = times[-1] - times[-2] if len(times) > 1 else 40
-    return times[0], times[-1] + max(1, last)
+    times = [packet.ms for packet in packets]
+    return min(times), end_of(times)

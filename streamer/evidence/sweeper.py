@@ -1,0 +1,94 @@
+"""Evidence that has to go, goes: the oldest first."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from streamer.errors import EvidenceError
+from streamer.evidence.config import EvidenceConfig
+from streamer.evidence.metrics import EvidenceMetrics
+from streamer.evidence.names import HOUR_SECONDS
+from streamer.evidence.retention import Limits, RetentionPlan, plan_retention
+from streamer.evidence.shelf import Entry, Shelf
+from streamer.limited_log import LimitedLog
+
+# Hours that began this long ago are complete: nobody adds to them, so they are listed once
+_SETTLED_SECONDS = 3 * HOUR_SECONDS
+
+_log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Removes evidence by age, size and the room that is left on its disk."""
+
+    def __init__(
+        self,
+        config: EvidenceConfig,
+        shelf: Shelf,
+        metrics: EvidenceMetrics,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._shelf = shelf
+        self._metrics = metrics
+        self._clock = clock
+        self._settled: dict[str, list[Entry]] = {}  # by hour's folder
+        self._log = LimitedLog(_log, 60.0)
+
+    def run(self, stop: threading.Event) -> None:
+        """Sweep now and then until `stop` is set; a storage that refuses is tried again."""
+        while not stop.is_set():
+            try:
+                self.sweep()
+            except EvidenceError as error:
+                self._metrics.sweep_faults.inc()
+                self._log.warning("old evidence is not removed: %s", error)
+            stop.wait(self._config.sweep_seconds)
+        self._log.close()
+
+    def sweep(self) -> RetentionPlan:
+        """Remove what has to go now.
+
+        Raises:
+            EvidenceStorageError: the storage refuses.
+        """
+        now = self._clock()
+        entries = [entry for hour in self._hours(now) for entry in hour]
+        stored = sum(entry.size for entry in entries)
+        most = self._config.keep_bytes
+        free = self._shelf.free_bytes()
+        if free is not None:
+            most = min(most, stored + free - self._config.keep_free_bytes)
+        plan = plan_retention(entries, Limits(now - self._config.keep_seconds, most))
+        gone: set[str] = set()
+        for reason, names in (("age", plan.too_old), ("size", plan.too_many)):
+            for name in names:
+                self._shelf.remove(name)
+                self._metrics.removed.labels(reason).inc()
+                gone.add(name)
+        self._forget(gone)
+        self._metrics.stored.set(plan.kept_bytes)
+        return plan
+
+    def _hours(self, now: float) -> Iterator[list[Entry]]:
+        known, self._settled = self._settled, {}
+        for camera in self._shelf.folders(""):
+            if camera.startswith("_"):  # no camera: what is kept for alerts, or is not complete
+                continue
+            for day in self._shelf.folders(camera):
+                for hour in self._shelf.folders(f"{camera}/{day}"):
+                    folder = f"{camera}/{day}/{hour}"
+                    entries = known.get(folder) or self._shelf.files(folder)
+                    if _is_settled(day, hour, now):
+                        self._settled[folder] = entries
+                    yield entries
+
+    def _forget(self, gone: set[str]) -> None:
+        for folder in {name.rpartition("/")[0] for name in gone} & self._settled.keys():
+            self._settled[folder] = [one for one in self._settled[folder] if one.name not in gone]
+
+
+def _is_settled(day: str, hour: str, now: float) -> bool:
+    return f"{day}/{hour}" < f"{datetime.fromtimestamp(now - _SETTLED_SECONDS, UTC):%Y-%m-%d/%H}"
