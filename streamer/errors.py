@@ -34,6 +34,7 @@ StreamerError
 │   ├── SegmentError            a file that is no video, or one this build cannot write
 │   ├── EvidenceMissingError    nothing was kept of that time, or it is gone
 │   └── EvidencePendingError    that time is still being written: ask again
+├── RangeError                  a part of a file that it does not have
 └── EntityError                 something registered: a camera, a query, a subscription, a silence
     ├── EntityNotFoundError     there is none of that id
     ├── EntityExistsError       the id is taken
@@ -213,6 +214,10 @@ class EvidenceMissingError(EvidenceError):
 
 class EvidencePendingError(EvidenceError):
     """That time is still being written."""
+
+
+class RangeError(StreamerError):
+    """The file has no such part."""
 
 
 class EntityError(StreamerError):

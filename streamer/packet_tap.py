@@ -14,6 +14,7 @@ class StreamFacts:
     time_base: Fraction  # seconds of one unit of `pts` and `dts`
     width: int  # as stored, before turning by the display matrix
     height: int
+    display_matrix: bytes = b""  # FFmpeg's, of a stream whose pictures are to be turned
 
 
 class PacketTap(Protocol):

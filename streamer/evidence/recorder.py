@@ -5,7 +5,6 @@ import threading
 from streamer.evidence.config import EvidenceConfig
 from streamer.evidence.packet import Packet
 from streamer.evidence.packet_queue import Mark, PacketQueue
-from streamer.evidence.segment_keeper import SegmentKeeper
 from streamer.evidence.shelf import Shelf, open_shelf
 from streamer.evidence.tally import EvidenceTally
 from streamer.packet_tap import StreamFacts
@@ -65,7 +64,12 @@ class EvidenceRecorder:
         return not thread.is_alive()
 
     def _work(self) -> None:
-        keeper = self._keeper()
+        # PyAV: only where something is kept, and not in the thread that reads the camera
+        from streamer.evidence.segment_keeper import SegmentKeeper
+
+        keeper = SegmentKeeper(
+            self._camera_id, self._config, self._shelf, self.tally, self._masks
+        )
         keeper.recover()
         while (item := self._queue.take()) is not Mark.CLOSE:
             if isinstance(item, Packet):
@@ -77,14 +81,6 @@ class EvidenceRecorder:
             else:
                 keeper.end()
         keeper.close()
-
-    def _keeper(self) -> SegmentKeeper:
-        paint = None
-        if self._masks:
-            from streamer.mask import painter  # PyAV: only where pictures are painted
-
-            paint = painter(self._masks)
-        return SegmentKeeper(self._camera_id, self._config, self._shelf, self.tally, paint)
 
 
 def open_recorder(

@@ -10,7 +10,8 @@ from streamer.errors import EvidenceError, EvidenceStorageError, SegmentError
 from streamer.evidence.config import EvidenceConfig
 from streamer.evidence.media.packets import read_segment_file, span_of
 from streamer.evidence.media.pictures import decode_keyframe
-from streamer.evidence.media.recoder import Paint, Recoder
+from streamer.evidence.media.painting import painter
+from streamer.evidence.media.recoder import Recoder
 from streamer.evidence.names import Segment, Snapshot, read_open_name
 from streamer.evidence.open_segment import left_behind
 from streamer.evidence.packet import Packet
@@ -20,6 +21,7 @@ from streamer.evidence.shelf import Shelf
 from streamer.evidence.tally import EvidenceTally
 from streamer.limited_log import LimitedLog
 from streamer.packet_tap import StreamFacts
+from streamer.picture_area import Polygon
 
 _SAY_SECONDS = 60.0  # how often one camera says that its evidence is not kept
 # A key frame that comes this much too early ends a segment: the next may be a group later
@@ -33,8 +35,8 @@ class SegmentKeeper:
 
     A segment begins with a key frame and ends with the next one that comes once it is long
     enough. Where the storage refuses, packets are counted as dropped, and after `retry_seconds`
-    the next key frame begins anew. With `paint`, what is kept is coded anew from painted pictures,
-    and what the camera sent is not written anywhere.
+    the next key frame begins anew. Of a camera with masks, what is kept is coded anew from painted
+    pictures, and what the camera sent is not written anywhere.
     """
 
     def __init__(
@@ -43,13 +45,13 @@ class SegmentKeeper:
         config: EvidenceConfig,
         shelf: Shelf,
         tally: EvidenceTally,
-        paint: Paint | None = None,
+        masks: tuple[Polygon, ...] = (),
     ) -> None:
         self._camera_id = camera_id
         self._config = config
         self._shelf = shelf
         self._tally = tally
-        self._paint = paint
+        self._masks = masks
         self._folder = config.open_folder / camera_id
         self._log = LimitedLog(_log, _SAY_SECONDS)
         self._session: int | None = None
@@ -97,14 +99,15 @@ class SegmentKeeper:
 
     def _take(self, packet: Packet) -> None:
         assert self._came is not None
-        if self._paint is None:
+        if not self._masks:
             self._write(packet)
             return
         if self._recoder is None:
             if not packet.is_keyframe:
                 self._tally.refused += 1
                 return
-            self._recoder = Recoder(self._came, self._paint)
+            paint = painter(self._masks, self._came.display_matrix)
+            self._recoder = Recoder(self._came, paint)
         self._keep(self._recoder.code(packet))
 
     def _keep(self, items: Iterable[StreamFacts | Packet]) -> None:

@@ -64,7 +64,8 @@ class Recoder:
     def _encode(self, decoded: VideoFrame) -> Iterator[StreamFacts | Packet]:
         ms = max(self._newest_ms + 1, decoded.pts if decoded.pts is not None else 0)
         try:
-            picture = decoded.reformat(format=PIXELS)
+            # Half as much colour each way: no odd sizes
+            picture = decoded.reformat(decoded.width & ~1, decoded.height & ~1, PIXELS)
             if self._paint is not None:
                 picture = self._paint(picture)
             encoder = self._encoder
