@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from deploy.errors import StoreError
+from deploy.evidence import EvidenceKeeper
 from deploy.http.server import HttpServer
 from deploy.metrics import STORE_FAULTS
 from deploy.outbox_pump import OutboxPump
@@ -40,6 +41,7 @@ class ApiParts:
     delivery: DeliveryWorker
     http: HttpServer
     keep_days: float
+    evidence: EvidenceKeeper | None = None  # None: none is kept
 
 
 class ApiPart:
@@ -95,6 +97,8 @@ class ApiPart:
             ("http", parts.http.run),
         ):
             threads.start(name, partial(work, end))
+        if parts.evidence is not None:
+            threads.start("evidence", partial(parts.evidence.run, end))
         for name, reader in self._readers.items():
             if name != ALERTS.name:
                 threads.start(name, partial(self._store_until, reader, end, stop))
@@ -115,11 +119,14 @@ class ApiPart:
 
     def _keep_house(self, stop: threading.Event) -> None:
         while not stop.is_set():
+            before = time.time() - self._parts.keep_days * DAY_SECONDS
             try:
-                self._parts.store.prune(time.time() - self._parts.keep_days * DAY_SECONDS)
+                self._parts.store.prune(before)
             except StoreError as error:
                 STORE_FAULTS.labels("housekeeping").inc()
                 _log.error("what is older than store.keep_days was not removed: %s", error)
+            if self._parts.evidence is not None:
+                self._parts.evidence.prune(before)
             stop.wait(HOUSEKEEPING_SECONDS)
 
     def _take_alerts(self, records: Sequence[Record]) -> None:

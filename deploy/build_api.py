@@ -7,12 +7,14 @@ from prometheus_client import REGISTRY
 
 from deploy.api_part import ApiPart, ApiParts
 from deploy.errors import SealError, StoreError
+from deploy.evidence import Evidence, EvidenceKeeper
 from deploy.http.app import build_app
 from deploy.http.parts import HttpParts
 from deploy.http.server import HttpServer
 from deploy.settings import Settings
 from deploy.settings import parts as chosen
 from deploy.store import Store
+from grounding.alert_evidence import AlertEvidence
 from grounding.alert_stream import AlertStream, AlertStreamOptions
 from grounding.delivery.rehearsal import send_test
 from grounding.delivery.sender import WebhookSender
@@ -31,8 +33,13 @@ def build_api(
     bus: Bus,
     listener: socket,
     ready: Callable[[], bool],
+    evidence: Evidence | None = None,
 ) -> ApiPart:
     """The api part over an open store; `ready` speaks for the whole process."""
+    keeper = None
+    if evidence is not None:
+        clips = AlertEvidence(evidence.shelf, chosen.clip_options(settings))
+        keeper = EvidenceKeeper(evidence, store.alerts, clips)
     policy = chosen.webhook_policy(settings)
     options = chosen.delivery_options(settings)
     sender = WebhookSender(policy, options)
@@ -59,6 +66,8 @@ def build_api(
             publish=lambda message: bus.publish(message, timeout=PUBLISH_SECONDS),
             ready=ready,
             registry=REGISTRY,
+            evidence=None if keeper is None else keeper.clips,
+            snapshots=None if evidence is None else evidence.shelf,
             access=chosen.access_options(settings),
             limits=chosen.http_limits(settings),
         )
@@ -71,4 +80,5 @@ def build_api(
         store_faults=(StoreError, SealError),
     )
     http = HttpServer(app, listener, settings.server.drain_seconds)
-    return ApiPart(ApiParts(store, stream, delivery, http, settings.store.keep_days), bus)
+    parts = ApiParts(store, stream, delivery, http, settings.store.keep_days, keeper)
+    return ApiPart(parts, bus)

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from streamer.evidence.metrics import RecordingMetrics
+
 
 class StreamerMetrics:
     """The streamer's metrics in one registry; a URL is never a label."""
@@ -48,7 +50,10 @@ class StreamerMetrics:
             registry=registry,
         )
 
+        self.recording = RecordingMetrics(registry)
+
     def forget(self, camera_id: str) -> None:
         """Remove every series of a camera that is no more, or not here."""
+        self.recording.forget(camera_id)
         for metric in (self.up, self.reconnects, self.last_frame, self.clips, self.decode_errors):
             metric.remove_by_labels({"camera": camera_id})

@@ -17,6 +17,7 @@ MEANINGS = {
     "be done cannot be.",
     412: "It was changed since: its revision is not that of If-Match.",
     413: "The body is too long.",
+    416: "The file has no such part.",
     422: "The request cannot be meant so; `errors` says what of it.",
     503: "The server cannot do this now: try again later.",
     507: "The server's disk is full.",

@@ -14,6 +14,7 @@ from deploy.http.metrics_page import metrics_routes
 from deploy.http.parts import HttpParts
 from deploy.http.problems import Unexpected, install_problems
 from encoder.routes import dead_letter_routes
+from grounding.routes.alert_media import alert_media_routes
 from grounding.routes.alert_stream import stream_routes
 from grounding.routes.alerts import alert_routes
 from grounding.routes.blind import blind_routes
@@ -22,6 +23,7 @@ from grounding.routes.silences import silence_routes
 from grounding.routes.subscriptions import SubscriptionRouteParts, subscription_routes
 from streamer.problem import Problem, problems
 from streamer.routes import camera_routes
+from streamer.snapshot_routes import snapshot_routes
 
 DESCRIPTION = """\
 Standing text queries over live cameras: one alert per event.
@@ -79,9 +81,11 @@ def _guarded_routes(parts: HttpParts) -> list[APIRouter]:
     )
     return [
         camera_routes(parts.cameras, parts.register),
+        snapshot_routes(parts.cameras, parts.snapshots),
         query_routes(parts.queries, parts.cameras),
         stream_routes(parts.stream),  # before alerts: `stream` is no alert's id
         alert_routes(parts.alerts),
+        alert_media_routes(parts.alerts, parts.evidence),
         subscription_routes(subscribing),
         silence_routes(parts.silences, parts.queries, parts.cameras),
         blind_routes(parts.blind_periods, parts.queries),

@@ -24,6 +24,10 @@ from streamer.errors import (
     EntityInvalidError,
     EntityNotFoundError,
     EntityReadOnlyError,
+    EvidenceError,
+    EvidenceMissingError,
+    EvidencePendingError,
+    RangeError,
     SourceError,
 )
 from streamer.problem import PROBLEM_JSON, FieldProblem, Problem, title_of
@@ -39,10 +43,16 @@ STATUSES: dict[type[Exception], int] = {
     QueryTextError: 422,
     ScheduleError: 422,
     SensitivityError: 422,
+    EvidenceMissingError: 404,
+    EvidencePendingError: 409,
+    RangeError: 416,
+    EvidenceError: 503,
     StoreFullError: 507,
     StoreError: 503,
     BusError: 503,
 }
+# Seconds until it is worth to ask again
+_RETRY_AFTER: dict[type[Exception], str] = {EvidencePendingError: "5"}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SHOWN = 3  # errors whose sentences make the detail
 _LONGEST = 80  # letters of a name that a sentence repeats
@@ -103,7 +113,8 @@ async def _answer_domain(_: Request, error: Exception) -> Response:
     if status >= 500:
         _log.error("%s", sentence)
     errors = [FieldProblem(field="", message=sentence)] if status == 422 else None
-    return _respond(status, sentence, errors)
+    again = _RETRY_AFTER.get(type(error))
+    return _respond(status, sentence, errors, {"Retry-After": again} if again else None)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

@@ -18,6 +18,7 @@ from deploy.settings.running import (
 )
 from deploy.settings.section import FilePath, Section
 from deploy.settings.server import ServerSettings
+from deploy.settings.storage import StorageSettings
 from encoder.bundle import DEFAULT_BUNDLE
 
 LogFormat = Literal["text", "json"]
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     bundle: str = DEFAULT_BUNDLE
     server: ServerSettings = ServerSettings()
     store: StoreSettings = StoreSettings()
+    storage: StorageSettings = StorageSettings()
     secrets: SecretsSettings = SecretsSettings()
     cameras: CamerasSettings = CamerasSettings()
     queries: QueriesSettings = QueriesSettings()

@@ -1,4 +1,4 @@
-"""H.264 and HEVC packets as streams carry them (Annex B): start codes, parameter sets in the packet.
+"""H.264 and HEVC packets as streams carry them: Annex B, start codes and parameter sets in them.
 
 MP4, FLV and Matroska keep lengths in place of start codes, and parameter sets apart (ISO/IEC
 14496-15, 5.3.3.1 for H.264 and 8.3.3.1 for HEVC).

@@ -1,34 +1,18 @@
 """What people look at of an event: a clip, a thumbnail and a moving preview."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.errors import EvidenceMissingError
 from streamer.evidence.config import ClipOptions
+from streamer.evidence.event import Cut, Wanted
 from streamer.evidence.find import find_segments
-from streamer.evidence.media.clip_cut import Cut, Wanted, cut_clip
+from streamer.evidence.media.clip_cut import cut_clip
 from streamer.evidence.media.pictures import pictures_at
 from streamer.evidence.pictures import encode_animation, encode_jpeg
 from streamer.evidence.shelf import Shelf
 
 _PREVIEW_SECONDS = 0.3  # how long a picture of the preview stays
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that was seen: when it began, ended and was clearest, in UTC seconds."""
-
-    camera_id: str
-    start: float
-    end: float
-    peak: float
-
-    def wanted(self, options: ClipOptions) -> Wanted:
-        """The time to be shown of it; of one that lasts too long, its beginning."""
-        begin = self.start - options.before_seconds
-        end = min(self.end + options.after_seconds, begin + options.longest_seconds)
-        return Wanted(begin, end, self.start, min(self.end, end))
 
 
 def make_clip(shelf: Shelf, camera_id: str, wanted: Wanted, target: Path) -> Cut:
@@ -65,7 +49,9 @@ def make_preview(clip: Path, cut: Cut, wanted: Wanted, options: ClipOptions) -> 
     """
     count = options.preview_frames
     step = (wanted.event_end - wanted.event_start) / max(1, count - 1)
-    times = [_inside(cut, wanted.event_start + number * step) - cut.start for number in range(count)]
+    times = [
+        _inside(cut, wanted.event_start + number * step) - cut.start for number in range(count)
+    ]
     distinct = sorted({round(at, 3) for at in times})
     return encode_animation(pictures_at(clip, distinct, options.preview_width), _PREVIEW_SECONDS)
 

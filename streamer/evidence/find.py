@@ -41,7 +41,9 @@ def newest_snapshot(shelf: Shelf, camera_id: str) -> Snapshot:
         for hour in reversed(shelf.folders(f"{camera_id}/{day}")):
             files = shelf.files(f"{camera_id}/{day}/{hour}")
             known = [
-                found for one in files if one.size and (found := read_snapshot(one.name)) is not None
+                found
+                for one in files
+                if one.size and (found := read_snapshot(one.name)) is not None
             ]
             if known:
                 return max(known)

@@ -60,7 +60,10 @@ class LocalShelf:
 
         def walk() -> list[Entry]:
             found = []
-            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._root / folder) as all_:
+            with (
+                suppress(FileNotFoundError, NotADirectoryError),
+                os.scandir(self._root / folder) as all_,
+            ):
                 for one in all_:
                     with suppress(FileNotFoundError):  # somebody else removed it
                         if one.is_file() and not one.name.endswith(_NEW):
@@ -73,7 +76,10 @@ class LocalShelf:
         """See `Shelf.folders`."""
 
         def walk() -> list[str]:
-            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._root / folder) as all_:
+            with (
+                suppress(FileNotFoundError, NotADirectoryError),
+                os.scandir(self._root / folder) as all_,
+            ):
                 return sorted(one.name for one in all_ if one.is_dir())
             return []
 

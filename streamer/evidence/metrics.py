@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from streamer.evidence.tally import EvidenceTally
 
 
-class EvidenceMetrics:
-    """Of recording, by camera, and of the storage."""
+class RecordingMetrics:
+    """Of recording, by camera."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.segments = Counter(
@@ -35,22 +35,6 @@ class EvidenceMetrics:
             ["camera"],
             registry=registry,
         )
-        self.stored = Gauge(
-            "watchword_evidence_stored_bytes",
-            "Bytes of all segments and snapshots that lie in the storage.",
-            registry=registry,
-        )
-        self.removed = Counter(
-            "watchword_evidence_removed_total",
-            "Segments and snapshots that were removed, by reason: age, size.",
-            ["reason"],
-            registry=registry,
-        )
-        self.sweep_faults = Counter(
-            "watchword_evidence_sweep_faults_total",
-            "Times that old evidence could not be removed.",
-            registry=registry,
-        )
 
     def tell(self, camera_id: str, tally: EvidenceTally, told: EvidenceTally) -> EvidenceTally:
         """Count what came to a camera's tally since `told`; returns what is told now."""
@@ -68,3 +52,25 @@ class EvidenceMetrics:
         """Remove every series of a camera that is no more, or not here."""
         for metric in (self.segments, self.bytes, self.dropped, self.faults):
             metric.remove_by_labels({"camera": camera_id})
+
+
+class StorageMetrics:
+    """Of where evidence lies."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.stored = Gauge(
+            "watchword_evidence_stored_bytes",
+            "Bytes of all segments and snapshots that lie in the storage.",
+            registry=registry,
+        )
+        self.removed = Counter(
+            "watchword_evidence_removed_total",
+            "Segments and snapshots that were removed, by reason: age, size.",
+            ["reason"],
+            registry=registry,
+        )
+        self.sweep_faults = Counter(
+            "watchword_evidence_sweep_faults_total",
+            "Times that old evidence could not be removed.",
+            registry=registry,
+        )

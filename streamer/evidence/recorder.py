@@ -67,9 +67,7 @@ class EvidenceRecorder:
         # PyAV: only where something is kept, and not in the thread that reads the camera
         from streamer.evidence.segment_keeper import SegmentKeeper
 
-        keeper = SegmentKeeper(
-            self._camera_id, self._config, self._shelf, self.tally, self._masks
-        )
+        keeper = SegmentKeeper(self._camera_id, self._config, self._shelf, self.tally, self._masks)
         keeper.recover()
         while (item := self._queue.take()) is not Mark.CLOSE:
             if isinstance(item, Packet):
@@ -80,7 +78,7 @@ class EvidenceRecorder:
                 keeper.gap()
             else:
                 keeper.end()
-        keeper.close()
+        keeper.end()
 
 
 def open_recorder(

@@ -30,6 +30,7 @@ class SegmentDraft:
 
     def __init__(self, folder: Path, session: int, facts: StreamFacts, first: Packet) -> None:
         """Opens the file; nothing is written yet."""
+        self.packets = 0  # that were written
         self._start_ms = round(first.at * 1000)
         self._time = PacketTime(facts.time_base, first)
         self._times: deque[int] = deque(maxlen=_REORDERED)
@@ -46,6 +47,7 @@ class SegmentDraft:
         ms = self._time.ms(packet)
         self._times.append(ms)
         self._writer.add(packet.data, ms, packet.is_keyframe)
+        self.packets += 1
 
     def seconds_until(self, packet: Packet) -> float:
         """How long it would be if it ended before this packet."""

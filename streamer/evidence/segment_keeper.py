@@ -1,6 +1,5 @@
 """Packets of one camera become segments and snapshots on a shelf."""
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -9,8 +8,8 @@ from pathlib import Path
 from streamer.errors import EvidenceError, EvidenceStorageError, SegmentError
 from streamer.evidence.config import EvidenceConfig
 from streamer.evidence.media.packets import read_segment_file, span_of
-from streamer.evidence.media.pictures import decode_keyframe
 from streamer.evidence.media.painting import painter
+from streamer.evidence.media.pictures import decode_keyframe
 from streamer.evidence.media.recoder import Recoder
 from streamer.evidence.names import Segment, Snapshot, read_open_name
 from streamer.evidence.open_segment import left_behind
@@ -19,15 +18,11 @@ from streamer.evidence.pictures import encode_jpeg
 from streamer.evidence.segment_draft import SegmentDraft
 from streamer.evidence.shelf import Shelf
 from streamer.evidence.tally import EvidenceTally
-from streamer.limited_log import LimitedLog
 from streamer.packet_tap import StreamFacts
 from streamer.picture_area import Polygon
 
-_SAY_SECONDS = 60.0  # how often one camera says that its evidence is not kept
 # A key frame that comes this much too early ends a segment: the next may be a group later
 _EARLY_SECONDS = 0.5
-
-_log = logging.getLogger(__name__)
 
 
 class SegmentKeeper:
@@ -53,7 +48,6 @@ class SegmentKeeper:
         self._tally = tally
         self._masks = masks
         self._folder = config.open_folder / camera_id
-        self._log = LimitedLog(_log, _SAY_SECONDS)
         self._session: int | None = None
         self._came: StreamFacts | None = None  # of the connection; None: it is not kept
         self._recoder: Recoder | None = None
@@ -78,7 +72,8 @@ class SegmentKeeper:
             return
         if self._session is None:
             self._session = round(packet.at * 1000)
-        self._guarded(lambda: self._take(packet))
+        if not self._guarded(lambda: self._take(packet)):
+            self._tally.refused += 1
 
     def gap(self) -> None:
         """Packets are missing here: what follows begins anew, with a key frame."""
@@ -91,11 +86,6 @@ class SegmentKeeper:
         """The connection is over."""
         self.gap()
         self._came, self._session = None, None
-
-    def close(self) -> None:
-        """No packet will come any more."""
-        self.end()
-        self._log.close()
 
     def _take(self, packet: Packet) -> None:
         assert self._came is not None
@@ -126,9 +116,8 @@ class SegmentKeeper:
             return
         if self._draft is not None and self._is_long_enough(self._draft, packet):
             self._complete(packet)
-        if self._draft is None:
-            self._draft = self._open(packet)
-        self._draft.add(packet)
+        draft = self._draft or self._open(packet)
+        draft.add(packet)
 
     def _is_long_enough(self, draft: SegmentDraft, packet: Packet) -> bool:
         seconds = draft.seconds_until(packet)
@@ -146,7 +135,7 @@ class SegmentKeeper:
                 f"The disk of the evidence has {free / 1e9:.1f} GB left, and half of "
                 f"storage.evidence.keep_free_gigabytes stays free: make room."
             )
-        draft = SegmentDraft(self._folder, self._session, self._kept, packet)
+        draft = self._draft = SegmentDraft(self._folder, self._session, self._kept, packet)
         if packet.is_keyframe:
             self._take_snapshot(self._session, self._kept, packet)
         return draft
@@ -163,11 +152,13 @@ class SegmentKeeper:
         draft, self._draft = self._draft, None
         if draft is None or self._session is None:
             return
-        written = draft.finish(None if following is None else following.at)
-        self._store(
-            written.path,
-            Segment(written.start_ms, written.end_ms, self._session, self._camera_id),
-        )
+        try:
+            written = draft.finish(None if following is None else following.at)
+            whose = (self._session, self._camera_id)
+            self._store(written.path, Segment(written.start_ms, written.end_ms, *whose))
+        except EvidenceError:
+            self._tally.refused += draft.packets
+            raise
 
     def _store(self, path: Path, segment: Segment) -> None:
         size = path.stat().st_size
@@ -191,23 +182,22 @@ class SegmentKeeper:
             return
         _, end_ms = span_of(packets)
         self._store(path, Segment(start_ms, end_ms, session, self._camera_id))
-        _log.info("camera %s: recovered %s", self._camera_id, path.name)
 
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """Do it; a fault costs the segment that is open, and rest."""
+    def _guarded(self, work: Callable[[], None]) -> bool:
+        """Whether it was done; a fault costs the segment that is open, and rest."""
         try:
             work()
         except (EvidenceError, OSError) as error:
             self._tally.faults += 1
-            self._log.warning(
-                "camera %s: its evidence is not kept: %s", self._camera_id, error,
-                about=type(error),
-            )  # fmt: skip
+            self._tally.problem = str(error)
             draft, self._draft = self._draft, None
             self._recoder = None
             if draft is not None:
+                self._tally.refused += draft.packets
                 draft.discard()
             if isinstance(error, SegmentError):
                 self._came = None  # nothing of this stream can be kept
             else:
                 self._rests_until = time.monotonic() + self._config.retry_seconds
+            return False
+        return True

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from streamer.errors import EvidenceError
 from streamer.evidence.config import EvidenceConfig
-from streamer.evidence.metrics import EvidenceMetrics
+from streamer.evidence.metrics import StorageMetrics
 from streamer.evidence.names import HOUR_SECONDS
 from streamer.evidence.retention import Limits, RetentionPlan, plan_retention
 from streamer.evidence.shelf import Entry, Shelf
@@ -27,7 +27,7 @@ class Sweeper:
         self,
         config: EvidenceConfig,
         shelf: Shelf,
-        metrics: EvidenceMetrics,
+        metrics: StorageMetrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config

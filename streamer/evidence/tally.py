@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class EvidenceTally:
-    """Counts since the beginning; `waited` is written by who reads the camera, the rest by the
-    recorder's thread, and all are read by any."""
+    """Counts, written by one thread each, and read by any.
+
+    `waited` is written by who reads the camera, the rest by the recorder's thread.
+    """
 
     segments: int = 0
     bytes: int = 0
     faults: int = 0  # times that the storage refused, or a stream could not be kept
     waited: int = 0  # packets dropped because too much waited for the storage
     refused: int = 0  # packets dropped after a fault, or that only others could be decoded with
+    problem: str = ""  # what the newest fault was
 
     @property
     def packets_dropped(self) -> int:

@@ -11,6 +11,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.errors import EvidenceMissingError, EvidenceStorageError, SegmentError
+from streamer.evidence.event import Cut, Wanted
 from streamer.evidence.media.packets import (
     PacketFacts,
     TrackFacts,
@@ -22,34 +23,7 @@ from streamer.evidence.media.packets import (
 from streamer.evidence.media.segment_writer import MILLISECOND
 from streamer.evidence.names import Segment
 
-# What browsers play in an MP4; anything else is coded anew by whoever shows it
 _TAGS = {"hevc": "hvc1"}  # Apple's players want the parameter sets in front
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """What a clip holds: from its first picture to the end of its last, in UTC seconds.
-
-    Segments of other parameters (a camera that came back with another codec or size) cannot be in
-    one file: of `parts` such stretches that touch the time asked for, this is one.
-    """
-
-    start: float
-    end: float
-    codec: str
-    width: int
-    height: int
-    parts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The time to be shown, and the event that has to be in it, in UTC seconds."""
-
-    begin: float
-    end: float
-    event_start: float
-    event_end: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,10 @@ class Recoder:
             if self._paint is not None:
                 picture = self._paint(picture)
             encoder = self._encoder
-            if encoder is None or (encoder.width, encoder.height) != (picture.width, picture.height):
+            if encoder is None or (encoder.width, encoder.height) != (
+                picture.width,
+                picture.height,
+            ):
                 yield from self._drain()
                 encoder = self._encoder = _make_encoder(picture)
                 self._key_ms = ms - _KEY_FRAME_MS

@@ -18,7 +18,9 @@ from tests.streamer.media import START, Video, draw, read_number
 SECOND = Fraction(1, 1000)
 
 
-def make_video(path: Path, video: Video, frames: int, options: dict[str, str] | None = None) -> Path:
+def make_video(
+    path: Path, video: Video, frames: int, options: dict[str, str] | None = None
+) -> Path:
     """A video whose picture `i` shows `i`; `options` are the coder's."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(video.codec, rate=video.fps)

@@ -2,13 +2,15 @@
 
 import random
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from streamer.errors import EvidenceMissingError
+from streamer.evidence.event import Cut, Wanted
 from streamer.evidence.find import find_segments
-from streamer.evidence.media.clip_cut import Cut, Wanted, cut_clip, decoding_times
+from streamer.evidence.media.clip_cut import cut_clip, decoding_times
 from streamer.evidence.shelf import Shelf, open_shelf
 from tests.streamer.evidence.recording import (
     config_of,
@@ -123,9 +125,7 @@ def test_damaged_and_empty_segments_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "kept" / segments[1].name).write_bytes(b"")
     (tmp_path / "kept" / segments[2].name).write_bytes(b"not a video at all" * 100)
     made = cut(shelf, wanted_of(0, 10, 0, 0), tmp_path / "clip.mp4")
-    lost = range(
-        round((segments[1].start - START) * FPS), round((segments[2].end - START) * FPS)
-    )
+    lost = range(round((segments[1].start - START) * FPS), round((segments[2].end - START) * FPS))
     shown = shown_in(tmp_path / "clip.mp4")
     assert [number for _, number in shown] == [n for n in range(100) if n not in lost]
     for seconds, number in shown:
@@ -137,5 +137,5 @@ def test_packets_are_decoded_in_order_and_before_they_are_shown() -> None:
     for _ in range(200):
         shown = [chance.randrange(1000) for _ in range(chance.randrange(1, 30))]
         decoded = decoding_times(shown)
-        assert all(before < after for before, after in zip(decoded, decoded[1:], strict=False))
+        assert all(before < after for before, after in pairwise(decoded))
         assert all(one <= at for one, at in zip(decoded, shown, strict=True))

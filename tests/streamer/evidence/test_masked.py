@@ -1,6 +1,7 @@
 """Of a camera with masks only painted pictures are kept."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -74,5 +75,5 @@ def test_segments_of_a_masked_camera_begin_with_key_frames(tmp_path: Path) -> No
     record(path, tmp_path / "kept", LEFT)
     segments = segments_in(open_shelf(str(tmp_path / "kept")))
     assert len(segments) >= 3
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in pairwise(segments):
         assert before.end_ms == after.start_ms

@@ -1,5 +1,6 @@
 """What a camera sends is kept as it is, in segments that begin with key frames."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_segments_follow_one_another_without_a_gap(tmp_path: Path) -> None:
     segments = segments_in(open_shelf(config.url))
     assert segments[0].start == pytest.approx(START, abs=0.3)
     assert segments[-1].end == pytest.approx(segments[0].start + 7.5, abs=0.01)
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in pairwise(segments):
         assert before.end_ms == after.start_ms
         assert 1.5 <= before.end - before.start <= 3
     assert {segment.session for segment in segments} == {segments[0].start_ms}

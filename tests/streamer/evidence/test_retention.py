@@ -1,0 +1,159 @@
+"""What has to go is planned without looking at any disk, and goes, the oldest first."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from streamer.errors import EvidenceStorageError
+from streamer.evidence.local_shelf import LocalShelf
+from streamer.evidence.metrics import StorageMetrics
+from streamer.evidence.names import HOUR_SECONDS, Segment, Snapshot, begun_at, hour_folders
+from streamer.evidence.retention import Limits, plan_retention
+from streamer.evidence.shelf import Entry
+from streamer.evidence.sweeper import Sweeper
+from tests.streamer.evidence.recording import config_of, names_in
+from tests.streamer.media import START
+
+
+def entry(camera: str, second: int, size: int, snapshot: bool = False) -> Entry:
+    ms = round(START * 1000) + second * 1000
+    kind = Snapshot(ms, ms, camera) if snapshot else Segment(ms, ms + 10_000, ms, camera)
+    return Entry(kind.name, size)
+
+
+ENTRIES = st.lists(
+    st.builds(
+        entry,
+        st.sampled_from(["yard", "gate-1", "0"]),
+        st.integers(0, 200_000),
+        st.integers(0, 1000),
+        st.booleans(),
+    ),
+    max_size=40,
+    unique_by=lambda one: one.name,
+)
+
+
+@given(ENTRIES, st.integers(-10, 200_010), st.integers(-100, 20_000))
+def test_the_plan(entries: list[Entry], oldest: int, most_bytes: int) -> None:
+    plan = plan_retention(entries, Limits(START + oldest, most_bytes))
+    gone = [*plan.too_old, *plan.too_many]
+    sizes = {one.name: one.size for one in entries}
+    left = sizes.keys() - set(gone)
+    assert len(set(gone)) == len(gone)
+    assert set(gone) <= sizes.keys()
+    assert plan.kept_bytes == sum(sizes[name] for name in left)
+    assert plan.kept_bytes <= max(0, most_bytes)
+    assert all((at := begun_at(name)) is not None and at < START + oldest for name in plan.too_old)
+    assert all((at := begun_at(name)) is not None and at >= START + oldest for name in left)
+    # The oldest go first, and not one more than has to
+    times = [begun_at(name) or 0.0 for name in gone]
+    assert times == sorted(times)
+    assert all((begun_at(name) or 0.0) >= max(times, default=0.0) for name in left)
+    if plan.too_many:
+        assert plan.kept_bytes + sizes[plan.too_many[-1]] > most_bytes
+
+
+def test_files_of_somebody_else_are_left_alone() -> None:
+    foreign = [Entry("yard/2023-11-14/22/holiday.mkv", 10**9), Entry("notes.txt", 10**9)]
+    plan = plan_retention(foreign, Limits(START + 10**9, 0))
+    assert (plan.too_old, plan.too_many, plan.kept_bytes) == ((), (), 0)
+
+
+def test_hours_hold_every_second() -> None:
+    folders = list(hour_folders("yard", START - HOUR_SECONDS, START + HOUR_SECONDS))
+    assert folders == ["yard/2023-11-14/21", "yard/2023-11-14/22", "yard/2023-11-14/23"]
+
+
+class Disk(LocalShelf):
+    free: int | None = None
+    listed = 0
+    fault = False
+
+    def files(self, folder: str) -> list[Entry]:
+        self.listed += 1
+        if self.fault:
+            raise EvidenceStorageError("The disk is gone.")
+        return super().files(folder)
+
+    def free_bytes(self) -> int | None:
+        return self.free
+
+
+def fill(shelf: LocalShelf, seconds: range, camera: str = "yard") -> list[str]:
+    names = [entry(camera, second, 0).name for second in seconds]
+    for name in names:
+        shelf.put_bytes(b"x" * 100, name)
+    return names
+
+
+def sweeper_of(shelf: Disk, folder: Path, now: float, **limits: object) -> Sweeper:
+    config = replace(config_of(folder), **limits)  # type: ignore[arg-type]
+    return Sweeper(config, shelf, StorageMetrics(CollectorRegistry()), lambda: now)
+
+
+def test_the_oldest_go_by_age_over_all_cameras(tmp_path: Path) -> None:
+    shelf = Disk(tmp_path)
+    fill(shelf, range(0, 7200, 600), "gate")
+    fill(shelf, range(0, 7200, 600))
+    shelf.put_bytes(b"kept", "_alerts/2023-11-14/a/clip.mp4")
+    plan = sweeper_of(shelf, tmp_path, START + 7200, keep_seconds=3600.0).sweep()
+    assert len(plan.too_old) == 12
+    left = names_in(shelf)
+    assert len(left) == 13
+    assert "_alerts/2023-11-14/a/clip.mp4" in left
+    assert all(at >= START + 3600 for name in left if (at := begun_at(name)) is not None)
+    assert not (tmp_path / "yard/2023-11-14/22").exists()  # empty folders go, too
+
+
+def test_the_oldest_go_by_size(tmp_path: Path) -> None:
+    shelf = Disk(tmp_path)
+    names = fill(shelf, range(0, 100, 10))
+    sweeper_of(shelf, tmp_path, START + 100, keep_bytes=350).sweep()
+    assert names_in(shelf) == names[-3:]
+
+
+def test_the_oldest_go_so_that_the_disk_has_room(tmp_path: Path) -> None:
+    shelf = Disk(tmp_path)
+    names = fill(shelf, range(0, 100, 10))
+    shelf.free = 700
+    sweeper_of(shelf, tmp_path, START + 100, keep_free_bytes=1000).sweep()
+    assert names_in(shelf) == names[3:]
+
+
+def test_hours_that_are_complete_are_listed_once(tmp_path: Path) -> None:
+    shelf = Disk(tmp_path)
+    fill(shelf, range(0, 10 * 3600, 3600))
+    sweeper = sweeper_of(shelf, tmp_path, START + 10 * 3600)
+    sweeper.sweep()
+    shelf.listed = 0
+    assert sweeper.sweep().kept_bytes == 1000
+    assert shelf.listed <= 4
+
+
+def test_a_storage_that_refuses_is_counted_and_tried_again(tmp_path: Path) -> None:
+    import threading
+
+    shelf, stop = Disk(tmp_path), threading.Event()
+    names = fill(shelf, range(0, 100, 10))
+    shelf.fault = True
+    sweeper = sweeper_of(shelf, tmp_path, START + 100, keep_bytes=0, sweep_seconds=0.01)
+    thread = threading.Thread(target=sweeper.run, args=(stop,))
+    thread.start()
+    while shelf.listed < 3:
+        pass
+    assert names_in(LocalShelf(tmp_path)) == names
+    shelf.fault = False
+    while names_in(LocalShelf(tmp_path)):
+        pass
+    stop.set()
+    thread.join()
+
+
+@pytest.mark.parametrize("name", ["", "yard", "a/b/c.mkv", "yard/2023-11-14/22/1-2.mkv"])
+def test_other_names_are_no_evidence(name: str) -> None:
+    assert begun_at(name) is None
