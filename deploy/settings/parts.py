@@ -1,11 +1,13 @@
 """From sections to the frozen settings of the parts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deploy.errors import ConfigError
 from deploy.http.access import AccessOptions, Token
 from deploy.http.limits import HttpLimits
+from deploy.parts import PARTS
 from deploy.settings.kafka import split_brokers
 from deploy.settings.queries import DeclaredQuery
 from deploy.settings.settings import Settings
@@ -18,6 +20,8 @@ from grounding.schedule import Hours, Schedule
 from streamer.address_policy import AddressPolicy
 from streamer.clip import ClipFormat
 from streamer.config import BackOffSettings, StreamerPartConfig
+from streamer.evidence.config import GIGABYTE, ClipOptions, EvidenceConfig
+from streamer.evidence.shelf import is_local
 from streamer.kafka_options import KafkaOptions
 
 
@@ -100,6 +104,47 @@ def streamer_config(
         back_off=BackOffSettings(section.first_retry_seconds, section.longest_retry_seconds),
         open_timeout_seconds=section.open_timeout_seconds,
         read_timeout_seconds=section.read_timeout_seconds,
+    )
+
+
+def evidence_config(settings: Settings, parts: Sequence[str] = PARTS) -> EvidenceConfig | None:
+    """How evidence is kept; None where it is not.
+
+    Raises ConfigError if parts that run apart could not all reach it.
+    """
+    section = settings.storage.evidence
+    if not section.enabled:
+        return None
+    apart = tuple(parts) != PARTS
+    if apart and not section.url:
+        return None
+    if apart and is_local(section.url):
+        raise ConfigError(
+            f"storage.evidence.url ({section.url}) is a folder, and the parts of this Watchword run "
+            "in several processes, on any machine: name a store that all of them reach, as "
+            "s3://bucket/evidence, or set storage.evidence.enabled: false"
+        )
+    folder = settings.data_folder / "evidence"
+    url = section.url or str(folder)
+    local = Path(url.removeprefix("file://")).expanduser() if is_local(url) else None
+    return EvidenceConfig(
+        url=url if local is None else str(local.absolute()),
+        # Beside the complete ones, which are renamed; a store is given what lies on this machine
+        open_folder=(settings.data_folder / "evidence-open" if local is None else local / "_open"),
+        keep_seconds=section.keep_hours * 3600.0,
+        keep_bytes=round(section.keep_gigabytes * GIGABYTE),
+        keep_free_bytes=round(section.keep_free_gigabytes * GIGABYTE),
+        segment_seconds=section.segment_seconds,
+    )
+
+
+def clip_options(settings: Settings) -> ClipOptions:
+    """What is cut out of evidence for an alert."""
+    section = settings.storage.evidence
+    return ClipOptions(
+        before_seconds=section.before_seconds,
+        after_seconds=section.after_seconds,
+        longest_seconds=section.longest_clip_seconds,
     )
 
 
