@@ -10,6 +10,8 @@ from streamer.address_policy import AddressPolicy
 from streamer.clip import ClipFormat
 from streamer.entity_id import check_camera_id
 from streamer.errors import EntityInvalidError, SourceAccessError, SourceAddressError
+from streamer.evidence.config import EvidenceConfig
+from streamer.packet_tap import PacketTap
 from streamer.picture_area import Box, Polygon
 from streamer.record import Travels
 
@@ -45,6 +47,7 @@ class ReadOptions:
     decode_threads: int = 0  # 0: as many as FFmpeg finds right
     masks: tuple[Polygon, ...] = ()  # blackened; in fractions of the picture as it is shown
     region: Box | None = None  # what is looked at of the picture as it is shown; None: all
+    tap: PacketTap | None = field(default=None, compare=False)  # is given every packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class StreamerPartConfig:
     when it cannot; `environ` holds what `Credentials.environment` names. A camera that hangs when
     it is to end, or to go to another process, is waited for `stop_seconds`. Clips that leave the
     machine have `pixels` as JPEG. With `isolation` by processes each reads `per_process` cameras.
+    Without `evidence` none is kept.
     """
 
     clip_format: ClipFormat
@@ -113,3 +117,4 @@ class StreamerPartConfig:
     pixels: Travels = "raw"
     isolation: Isolation = "process"
     per_process: int = 4
+    evidence: EvidenceConfig | None = None

@@ -10,14 +10,11 @@ class SenderTrust:
     """Whether a sender's clock can be believed: it has to agree with arrival within 5 s.
 
     No network and no encoder takes longer, so a clock that differs by more is wrong: cameras stand
-    hours off, or in 1970. Three pictures running decide, the first alone at the beginning. What
-    lay ready when the stream was opened arrived up to `opening_seconds` later than it came.
+    hours off, or in 1970. Three pictures running decide, the first alone at the beginning.
     """
 
-    def __init__(self, opening_seconds: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.ahead_seconds = 0.0  # of arrival; negative: what the pictures took on their way
-        self._opening_seconds = opening_seconds
-        self._opened_until: float | None = None
         self._believed: bool | None = None  # None: nothing was heard of it
         self._contrary = 0  # pictures running that say otherwise
 
@@ -28,23 +25,16 @@ class SenderTrust:
 
     def judge(self, sender: float | None, arrival: float) -> float | None:
         """The sender's time of a picture, UTC seconds, if it is to be believed."""
-        if self._opened_until is None:
-            self._opened_until = arrival + self._opening_seconds
         if sender is None:
             return None
         self.ahead_seconds = sender - arrival
-        fits = self._fits(arrival)
+        # Half as near before it is believed again: one at the limit would change sides for ever
+        limit = JUMP_SECONDS / 2 if self._believed is False else JUMP_SECONDS
+        fits = abs(self.ahead_seconds) <= limit
         self._contrary = self._contrary + 1 if fits != self._believed else 0
         if self._believed is None or self._contrary >= JUMP_FRAMES:
             self._believed, self._contrary = fits, 0
         return sender if fits and self._believed else None
-
-    def _fits(self, arrival: float) -> bool:
-        assert self._opened_until is not None
-        # Half as near before it is believed again: one at the limit would change sides for ever
-        limit = JUMP_SECONDS / 2 if self._believed is False else JUMP_SECONDS
-        delay = self._opening_seconds if arrival <= self._opened_until else 0.0
-        return -limit - delay <= self.ahead_seconds <= limit
 
 
 class LiveClock:
@@ -54,8 +44,8 @@ class LiveClock:
     has to begin a session.
     """
 
-    def __init__(self, wall: float, monotonic: float, opening_seconds: float = 0.0) -> None:
-        self.trust = SenderTrust(opening_seconds)
+    def __init__(self, wall: float, monotonic: float) -> None:
+        self.trust = SenderTrust()
         self._wall = WallClock(wall, monotonic)
         self._clock = ArrivalClock()
         self._steps = 0

@@ -1,6 +1,8 @@
 """What is known of a source: before it is read, and while it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from streamer.evidence.tally import EvidenceTally
 
 
 @dataclass(slots=True)
@@ -10,6 +12,10 @@ class ReadTally:
     opened: int = 0  # sources: once a connection, once a file of a glob
     frames: int = 0
     decode_errors: int = 0  # packets that gave no picture, and pictures decoded with damage
+    packets: int = 0
+    skipped: int = 0  # packets that were not decoded, because no clip needs their pictures
+    decode_seconds: float = 0.0  # the processor's, of the thread that reads
+    evidence: EvidenceTally = field(default_factory=EvidenceTally)
 
 
 @dataclass(frozen=True, slots=True)

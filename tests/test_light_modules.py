@@ -16,7 +16,7 @@ HEAVY = ("av", "torch", "onnxruntime", "onnx", "onnxscript", "kafka", "scipy", "
 OWNERS = {
     "streamer/jpeg.py": {"PIL"},
     "streamer/kafka_client.py": {"kafka"},
-    "streamer/source.py": {"av"},
+    "streamer/ffmpeg/*.py": {"av"},
     "encoder/session.py": {"onnxruntime"},
     "encoder/efficientnet.py": {"torch"},
     "encoder/export.py": {"torch", "onnx"},
@@ -28,7 +28,7 @@ OWNERS = {
     "grounding/sgdetr/*.py": {"torch", "onnx", "scipy"},
 }
 # What stands on an owner and is imported, as it is, only by whoever needs it
-HEAVY_BY_OTHERS = ("streamer/kafka_*.py",)
+HEAVY_BY_OTHERS = ("streamer/kafka_*.py", "streamer/source.py")
 FILES = {module_name(path): path for path in python_files()}
 
 

@@ -21,7 +21,7 @@ _WHEELS = "reinstall PyAV from its wheel: pip install --force-reinstall --no-cac
 def check_media() -> Iterator[Check]:
     """Decoders and protocols, of the libraries that PyAV brought."""
     try:
-        from streamer.source import decodable, ffmpeg_version, speakable
+        from streamer.ffmpeg.support import decodable, ffmpeg_version, speakable
     except ImportError as error:
         yield fail("video", f"PyAV cannot be loaded: {error}", _WHEELS)
         return

@@ -24,8 +24,8 @@ class Sent:
         self.seen, self.arrived, self.says = seen, seen + delay, says
 
 
-def stamped(pictures: list[Sent], opening_seconds: float = 0.0) -> list[Frame]:
-    clock = LiveClock(WALL + pictures[0].arrived, pictures[0].arrived, opening_seconds)
+def stamped(pictures: list[Sent]) -> list[Frame]:
+    clock = LiveClock(WALL + pictures[0].arrived, pictures[0].arrived)
     frames = []
     for number, one in enumerate(pictures):
         says = None if one.says is None else WALL + one.says
@@ -57,8 +57,8 @@ def test_a_first_report_that_comes_late_is_slewed_to():
     sent = [Sent(i / FPS, 0.8, i / FPS if i > 50 else None) for i in range(600)]
     frames = stamped(sent)
     steps = [b - a for a, b in pairwise(seconds(frames))]
-    assert min(steps) >= 0.75 / FPS
-    assert max(steps) <= 1.25 / FPS
+    assert min(steps) >= 0.7 / FPS
+    assert max(steps) <= 1.3 / FPS
     assert seconds(frames)[-1] == pytest.approx(59.9, abs=0.05)
     sources = [frame.clock_source for frame in frames]
     assert sources[0] == "arrival"
@@ -93,19 +93,6 @@ def test_one_wild_report_changes_nothing():
     frames = stamped(sent)
     assert seconds(frames) == pytest.approx([i / FPS for i in range(100)], abs=0.01)
     assert {clip.session for clip in cut(frames)} == {round(WALL * 1000)}
-
-
-def test_what_lay_ready_when_it_was_opened_is_dated_by_the_sender():
-    # 8 s of pictures lay there: their arrival is up to 8 s late, which nobody may be blamed for
-    sent = [Sent(i / FPS, max(0.2, 8.0 - i / FPS), i / FPS) for i in range(200)]
-    frames = stamped(sent, opening_seconds=8.0)
-    assert {frame.clock_source for frame in frames} == {"rtp"}
-    assert seconds(frames) == pytest.approx([i / FPS for i in range(200)], abs=1e-3)
-
-
-def test_after_the_opening_eight_seconds_are_too_many():
-    frames = stamped([Sent(i / FPS, 8.0, i / FPS) for i in range(200)], opening_seconds=8.0)
-    assert frames[-1].clock_source == "arrival"
 
 
 @pytest.mark.parametrize(("sent_fps", "told_fps"), [(21, 25), (25, 25), (25, 21), (12, 25)])

@@ -88,18 +88,19 @@ def read_until_lost(url: str, options: ReadOptions = OPTIONS) -> list[tuple[Fram
     return read
 
 
-def test_a_camera_is_read_with_arrival_times(serve: Callable[..., Server], film: Path):
+def test_a_camera_is_read_with_its_own_times(serve: Callable[..., Server], film: Path):
     before = time.time()
     read = read_until_lost(f"rtsp://127.0.0.1:{serve(film).port}/live")
     numbers = [number for _, number in read]
     assert len(numbers) >= 45
     assert numbers == sorted(set(numbers))
-    assert {frame.clock_source for frame, _ in read} == {"arrival"}
     at = [frame.at for frame, _ in read]
-    assert at == sorted(set(at))
-    # pictures that FFmpeg read while it opened the stream count as arrived when it was open
-    assert before <= at[0] <= at[-1] <= time.time() + 5
-    assert at[-1] - at[0] == pytest.approx((numbers[-1] - numbers[0]) / 10, abs=1.0)
+    assert at == sorted(at)  # the first has no stamp
+    # What FFmpeg read ahead while it opened the stream is dated when it was sent, not when read
+    assert before <= at[0]
+    assert time.time() - 1.5 <= at[-1] <= time.time()
+    assert at[-1] - at[0] == pytest.approx((numbers[-1] - numbers[0]) / 10, abs=0.3)
+    assert read[-1][0].clock_source == "rtp"
 
 
 def test_probing_says_that_it_is_live(serve: Callable[..., Server], film: Path):

@@ -1,6 +1,6 @@
 """What the FFmpeg of this machine can read, asked without reading anything."""
 
-from streamer.source import decodable, ffmpeg_version, speakable
+from streamer.ffmpeg.support import decodable, ffmpeg_version, speakable
 
 
 def test_decoders():

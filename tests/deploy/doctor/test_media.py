@@ -25,7 +25,8 @@ def test_a_protocol_that_is_missing():
 
 
 def test_pyav_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "streamer.source", None)  # importing it raises ImportError
+    # Importing it raises ImportError
+    monkeypatch.setitem(sys.modules, "streamer.ffmpeg.support", None)
     (check,) = check_media()
     assert (check.status, check.found.startswith("PyAV cannot be loaded")) == ("fail", True)
 

@@ -1,0 +1,131 @@
+"""Packets and pictures of an open source; what does not decode is counted and left out."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import av.error
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from streamer.address import Address
+from streamer.config import ReadOptions
+from streamer.ffmpeg.opening import Opened
+from streamer.packet_tap import StreamFacts
+from streamer.source_facts import ReadTally
+from streamer.source_fault import explain_fault, explain_undecodable
+
+VideoPacket: TypeAlias = "Packet[VideoStream]"  # quoted: at run time it takes no parameters
+
+
+@dataclass(slots=True)
+class Reading:
+    """One address being read."""
+
+    address: Address
+    options: ReadOptions
+    tally: ReadTally
+    timeline: int = 0
+    pictures: int = 0  # decoded by this read; the tally may span several
+
+
+def prepare(source: Opened, options: ReadOptions) -> VideoCodecContext:
+    """The source's decoder, not opened yet, with its threads."""
+    context = source.stream.codec_context
+    # Frame threads add latency
+    context.thread_type = "SLICE" if source.live else "AUTO"
+    if options.decode_threads:
+        context.thread_count = options.decode_threads
+    return context
+
+
+def read_packets(source: Opened, reading: Reading) -> Iterator[VideoPacket]:
+    """The packets as they come, an empty one at the end.
+
+    Raises:
+        SourceError: a live source broke off; a file that is broken in its midst ends there.
+    """
+    packets = source.container.demux(source.stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError as error:
+            if reading.address.kind != "file":
+                raise explain_fault(error, reading.address, reading.pictures > 0) from error
+            reading.tally.decode_errors += 1
+            return
+        if packet is None:
+            return
+        reading.tally.packets += 1
+        yield packet
+
+
+def decode(packet: VideoPacket, reading: Reading) -> list[VideoFrame]:
+    """The pictures that a packet completes."""
+    try:
+        pictures = packet.decode()
+    except av.error.FFmpegError:
+        reading.tally.decode_errors += 1
+        return []
+    reading.pictures += len(pictures)
+    reading.tally.frames += len(pictures)
+    reading.tally.decode_errors += sum(picture.is_corrupt for picture in pictures)
+    return pictures
+
+
+class Silence:
+    """Packets that give no picture: a live source of which nothing decodes is given up."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._newest = time.monotonic()
+
+    def broken(self) -> None:
+        """A picture came, and whoever took it is done: its delay is no silence."""
+        self._newest = time.monotonic()
+
+    def check(self) -> None:
+        """Raises SourceError once it has lasted too long."""
+        if time.monotonic() - self._newest > self._reading.options.read_timeout_seconds:
+            raise explain_undecodable(self._reading.address)
+
+
+class Tapped:
+    """Gives packets to the tap of `ReadOptions`, if there is one; nothing is copied otherwise."""
+
+    def __init__(self, source: Opened, options: ReadOptions) -> None:
+        self._stream = source.stream
+        self._tap = options.tap
+        self._size = (0, 0)
+        self._began = False
+
+    def packet(self, packet: VideoPacket, at: float) -> None:
+        """Called once the packet is decoded, if it is at all: then its size is known."""
+        if self._tap is None or not packet.size:
+            return
+        context = self._stream.codec_context
+        size = (context.width, context.height)
+        if size != self._size:
+            self._tap.begin(self._facts())
+            self._size, self._began = size, True
+        self._tap.packet(bytes(packet), packet.pts, packet.dts, packet.is_keyframe, at)
+
+    def end(self) -> None:
+        """The connection is over."""
+        if self._tap is not None:
+            self._tap.end()
+
+    def _facts(self) -> StreamFacts:
+        context, time_base = self._stream.codec_context, self._stream.time_base
+        assert time_base is not None
+        return StreamFacts(
+            codec=context.codec.canonical_name,
+            # Of another size than at first: what the stream brought when it was opened is over
+            extradata=None if self._began else context.extradata,
+            time_base=time_base,
+            width=context.width,
+            height=context.height,
+        )

@@ -1,0 +1,75 @@
+"""Decoded pictures as pixels: turned, masked, cut to the region and resized."""
+
+import time
+from functools import partial
+from typing import cast
+
+import av.error
+import numpy as np
+from av.buffer import Buffer
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from streamer.address import Address
+from streamer.config import ReadOptions
+from streamer.mask import Mask
+from streamer.orientation import Orientation
+from streamer.region import WHOLE, crop
+from streamer.source_facts import ReadTally
+from streamer.source_fault import explain_fault
+
+Picture = partial[NDArray[np.uint8]]
+
+
+class Painter:
+    """Makes the pixels of one stream's pictures; nothing under a mask is in them.
+
+    Without masks and region a picture goes from the decoder's colours to the clip's size in one
+    step. With them it is first made whole: what is blackened cannot be mixed into a neighbour.
+    """
+
+    def __init__(self, options: ReadOptions, address: Address, tally: ReadTally) -> None:
+        self._format = options.clip_format
+        self._mask = Mask(options.masks)
+        self._region = options.region or WHOLE
+        self._is_whole = not options.masks and self._region == WHOLE
+        self._address = address
+        self._tally = tally
+        self._to_size, self._to_colours = VideoReformatter(), VideoReformatter()
+
+    def paint(self, picture: VideoFrame) -> Picture:
+        """The pixels [H, W, 3], when asked for."""
+        return partial(self._pixels, picture)
+
+    def _pixels(self, picture: VideoFrame) -> NDArray[np.uint8]:
+        began = time.thread_time()
+        try:
+            return self._resized(picture) if self._is_whole else self._cut(picture)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise explain_fault(error, self._address) from error
+        finally:
+            self._tally.decode_seconds += time.thread_time() - began
+
+    def _resized(self, picture: VideoFrame) -> NDArray[np.uint8]:
+        turn = orientation_of(picture)
+        width, height = turn.stored_size(self._format.width, self._format.height)
+        return turn.turn(self._scaled(picture, width, height))
+
+    def _cut(self, picture: VideoFrame) -> NDArray[np.uint8]:
+        whole = self._to_colours.reformat(picture, format="rgb24")
+        shown = orientation_of(picture).turn(np.asarray(whole.to_ndarray(), np.uint8))
+        seen = VideoFrame.from_ndarray(crop(shown, self._mask, self._region), "rgb24")
+        return self._scaled(seen, self._format.width, self._format.height)
+
+    def _scaled(self, picture: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
+        kernel = self._format.kernel.upper()
+        resized = self._to_size.reformat(picture, width, height, "rgb24", interpolation=kernel)
+        return np.asarray(resized.to_ndarray(), np.uint8)
+
+
+def orientation_of(picture: VideoFrame) -> Orientation:
+    """How the picture is to be turned."""
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    # The cast: PyAV's stub forgets that side data is a buffer.
+    return Orientation.from_display_matrix(bytes(cast(Buffer, matrix)) if matrix else b"")
