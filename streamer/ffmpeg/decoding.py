@@ -66,10 +66,28 @@ def read_packets(source: Opened, reading: Reading) -> Iterator[VideoPacket]:
 def decode(packet: VideoPacket, reading: Reading) -> list[VideoFrame]:
     """The pictures that a packet completes."""
     try:
-        pictures = packet.decode()
+        return _counted(packet.decode(), reading)
     except av.error.FFmpegError:
         reading.tally.decode_errors += 1
         return []
+
+
+def drain(context: VideoCodecContext, reading: Reading) -> list[VideoFrame]:
+    """The pictures that the decoder holds back; what it is given next has to be a key frame.
+
+    It waits for those that might have to be shown before, which never come when only key frames
+    are decoded: each would be shown when the next but one comes.
+    """
+    try:
+        pictures = context.decode(None)
+    except av.error.FFmpegError:
+        return []
+    finally:
+        context.flush_buffers()
+    return _counted(pictures, reading)
+
+
+def _counted(pictures: list[VideoFrame], reading: Reading) -> list[VideoFrame]:
     reading.pictures += len(pictures)
     reading.tally.frames += len(pictures)
     reading.tally.decode_errors += sum(picture.is_corrupt for picture in pictures)
