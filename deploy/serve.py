@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import socket
 
@@ -20,6 +20,7 @@ import grounding.part
 import streamer.part
 from deploy.build_api import build_api
 from deploy.declared import declare
+from deploy.evidence import open_evidence
 from deploy.http.probes import build_probes
 from deploy.http.server import HttpServer, bind, url_of
 from deploy.metrics import BusLag
@@ -55,6 +56,7 @@ def serve(settings: Settings, stop: threading.Event, parts: Sequence[str] = PART
     with ExitStack() as stack:
         listener = stack.enter_context(bind(settings.server.host, settings.server.port))
         models = _Models.load(settings, parts)
+        evidence = open_evidence(settings, parts)
         stored = _Stored.open(settings, here, stack) if "api" in parts else None
         try:
             bus = stack.enter_context(open_bus(settings, parts, stop))
@@ -73,7 +75,9 @@ def serve(settings: Settings, stop: threading.Event, parts: Sequence[str] = PART
         if stored is None:
             first = ProbePart(_probe_server(settings, listener, ready))
         else:
-            first = build_api(settings, stored.store, stored.registration, bus, listener, ready)
+            first = build_api(
+                settings, stored.store, stored.registration, bus, listener, ready, evidence
+            )
             first.seed(alert_state=isinstance(bus, MemoryBus))
         running: tuple[Part, ...] = (first, *pipeline)
         _log.info("Watchword serves at %s with %s", url_of(listener), models.told(parts))
@@ -131,7 +135,10 @@ def _build_pipeline(
     if "streamer" in parts and models.manifest is not None:
         clip_format = models.manifest.space.space.clip_format
         unseal = Unsealer(settings.key_file)
-        config = chosen.streamer_config(settings, clip_format, unseal, here, travel)
+        config = replace(
+            chosen.streamer_config(settings, clip_format, unseal, here, travel),
+            evidence=chosen.evidence_config(settings, parts),
+        )
         yield streamer.part.build(config, bus, StreamerMetrics(REGISTRY))
 
 

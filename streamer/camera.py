@@ -19,6 +19,7 @@ from streamer.errors import (
     SourceLostError,
     SourceTakenError,
 )
+from streamer.evidence.teller import EvidenceTeller
 from streamer.health import CameraHealth, State, pack_health
 from streamer.metrics import StreamerMetrics
 from streamer.outlet import Outlet
@@ -58,7 +59,8 @@ class Camera:
             settings.options.clip_format, self._sight.outcomes, settings.not_before
         )
         self._sight.beginnings = self._cutter.beginnings
-        self._told: Counter[str] = Counter()  # what the metrics already know
+        self._evidence = EvidenceTeller(self._camera_id, metrics.recording)
+        self._told: dict[str, float] = {}  # what the metrics already know
         self._told_at = 0.0
         self._said: CameraHealth | None = None
         self.change(settings, read_frames, reading)
@@ -217,10 +219,13 @@ class Camera:
             self._metrics.reconnects.labels(self._camera_id, why).inc(self._new(why, count))
         errors = self._new("decode_errors", self._sight.tally.decode_errors)
         self._metrics.decode_errors.labels(self._camera_id).inc(errors)
+        seconds = self._new("decode_seconds", self._sight.tally.decode_seconds)
+        self._metrics.decode_seconds.labels(self._camera_id).inc(seconds)
+        self._evidence.tell(self._sight.tally.evidence)
 
-    def _new(self, name: str, count: int) -> int:
+    def _new(self, name: str, count: float) -> float:
         """How much a count grew since it was last asked for."""
-        before, self._told[name] = self._told[name], count
+        before, self._told[name] = self._told.get(name, 0.0), count
         return count - before
 
 

@@ -21,6 +21,7 @@ from streamer.camera_url import CameraUrl, is_network
 from streamer.config import ReadOptions, StreamerPartConfig
 from streamer.connection import ReadFrames
 from streamer.errors import SourceAddressError, SourceError
+from streamer.evidence.recording import recording
 from streamer.frame import Frame
 from streamer.redirect import find_redirect
 from streamer.registration import check_host, opened_source
@@ -43,11 +44,20 @@ class CheckedReader:
     def __call__(
         self, source: str, options: ReadOptions, tally: ReadTally | None = None
     ) -> Iterator[Frame]:
-        """The frames of the record's source.
+        """The frames of the record's source, whose packets are kept as evidence.
 
         Raises:
             SourceError: it cannot be read, or AddressRefusedError: may not be.
         """
+        tally = tally if tally is not None else ReadTally()
+        with recording(self._record, self._config.evidence, tally.evidence) as tap:
+            options = options if tap is None else replace(options, tap=tap)
+            for frame in self._read(source, options, tally):
+                yield frame
+                if tap is not None:
+                    tap.shown(frame.at, frame.clock_source == "file")
+
+    def _read(self, source: str, options: ReadOptions, tally: ReadTally | None) -> Iterator[Frame]:
         if not is_network(source):
             roots = None if self._record.declared else self._config.file_roots
             path = FilePermit(roots).check(source)

@@ -17,6 +17,8 @@ OWNERS = {
     "streamer/jpeg.py": {"PIL"},
     "streamer/kafka_client.py": {"kafka"},
     "streamer/ffmpeg/*.py": {"av"},
+    "streamer/evidence/media/*.py": {"av"},
+    "streamer/evidence/pictures.py": {"PIL"},
     "encoder/session.py": {"onnxruntime"},
     "encoder/efficientnet.py": {"torch"},
     "encoder/export.py": {"torch", "onnx"},
@@ -28,7 +30,12 @@ OWNERS = {
     "grounding/sgdetr/*.py": {"torch", "onnx", "scipy"},
 }
 # What stands on an owner and is imported, as it is, only by whoever needs it
-HEAVY_BY_OTHERS = ("streamer/kafka_*.py", "streamer/source.py")
+HEAVY_BY_OTHERS = (
+    "streamer/kafka_*.py",
+    "streamer/source.py",
+    "streamer/evidence/segment_*.py",
+    "streamer/evidence/event_media.py",
+)
 FILES = {module_name(path): path for path in python_files()}
 
 

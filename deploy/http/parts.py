@@ -26,8 +26,8 @@ class HttpParts:
     AddressRefusedError (or another sentence of the streamer's tree) for a URL that may not be
     called, `test_delivery` sends a test message to the subscription of an id and says what came
     back. `publish` returns once a message is on its topic, and raises BusError if that takes too
-    long. `ready` tells whether every part works. `evidence` cuts the clips of alerts, `snapshots` is
-    where pictures of cameras lie; None where nothing is kept.
+    long. `ready` tells whether every part works. `evidence` cuts the clips of alerts,
+    `snapshots` is where pictures of cameras lie; None where nothing is kept.
     """
 
     cameras: CameraStore

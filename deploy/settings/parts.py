@@ -120,8 +120,8 @@ def evidence_config(settings: Settings, parts: Sequence[str] = PARTS) -> Evidenc
         return None
     if apart and is_local(section.url):
         raise ConfigError(
-            f"storage.evidence.url ({section.url}) is a folder, and the parts of this Watchword run "
-            "in several processes, on any machine: name a store that all of them reach, as "
+            f"storage.evidence.url ({section.url}) is a folder, and parts of this Watchword run in "
+            "other processes, on any machine: name a store that all of them reach, as "
             "s3://bucket/evidence, or set storage.evidence.enabled: false"
         )
     folder = settings.data_folder / "evidence"

@@ -8,7 +8,7 @@ connection is over, or the process.
 import pickle
 import socket
 import struct
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 
 import msgspec
 
@@ -153,6 +153,15 @@ class NewsReader:
 
 def add_tally(total: ReadTally, before: ReadTally, now: ReadTally) -> None:
     """Adds to `total` by what `now` is more than `before`, count by count."""
-    for each in fields(ReadTally):
-        more = getattr(now, each.name) - getattr(before, each.name)
-        setattr(total, each.name, getattr(total, each.name) + more)
+    _add(total, before, now)
+
+
+def _add(total: object, before: object, now: object) -> None:
+    for each in fields(now):  # type: ignore[arg-type]
+        values = [getattr(one, each.name) for one in (total, before, now)]
+        if is_dataclass(values[0]):
+            _add(*values)
+        elif isinstance(values[0], str):
+            setattr(total, each.name, values[2] or values[0])
+        else:
+            setattr(total, each.name, values[0] + values[2] - values[1])
