@@ -39,6 +39,12 @@ class StreamerMetrics:
             ["camera"],
             registry=registry,
         )
+        self.decode_seconds = Counter(
+            "watchword_stream_decode_seconds_total",
+            "Processor seconds of reading, decoding and resizing the camera's pictures.",
+            ["camera"],
+            registry=registry,
+        )
         self.records_refused = Counter(
             "watchword_camera_records_refused_total",
             "Records of cameras that could not be read; what the camera was before goes on.",
@@ -55,5 +61,8 @@ class StreamerMetrics:
     def forget(self, camera_id: str) -> None:
         """Remove every series of a camera that is no more, or not here."""
         self.recording.forget(camera_id)
-        for metric in (self.up, self.reconnects, self.last_frame, self.clips, self.decode_errors):
+        for metric in (
+            *(self.up, self.reconnects, self.last_frame, self.clips),
+            *(self.decode_errors, self.decode_seconds),
+        ):
             metric.remove_by_labels({"camera": camera_id})

@@ -39,10 +39,10 @@ class PacketTimes:
         self._newest_came = 0.0
 
     def note_backlog(self, packets: Sequence[Coming], now: tuple[float, float]) -> None:
-        """Packets that lay ready when the stream was opened: only the last has come just now."""
-        stamp = self.note(*packets[-1], now)
+        """Packets that lay ready when the stream was opened: only the newest has come just now."""
+        stamp = self.note(*max(packets, key=lambda packet: packet[1]), now)
         for key, pts, _ in packets:
-            at = stamp.at + min(0.0, pts - self._newest_pts)
+            at = stamp.at + pts - self._newest_pts
             self._keep(key, Stamp(at, stamp.clock_source, stamp.timeline))
 
     def note(

@@ -2,7 +2,9 @@
 
     /usr/bin/python3 rtsp_server.py FILE [USER PASSWORD]
 
-Prints the port once it listens and ends when its standard input does.
+Prints the port once it listens and ends when its standard input does. With NTP_TIME_SOURCE in its
+environment (a number of GStreamer's rtpbin; 2: the stream's own time) its sender reports say that
+instead of the time of day, as a camera does that was never told what day it is.
 """
 
 import os
@@ -29,6 +31,8 @@ def serve(path: str, credentials: list[str]) -> None:
     )
     if credentials:
         protect(server, factory, *credentials)
+    if "NTP_TIME_SOURCE" in os.environ:
+        set_wrong(factory, int(os.environ["NTP_TIME_SOURCE"]))
     server.get_mount_points().add_factory("/live", factory)
     server.attach(None)
     print(server.get_bound_port(), flush=True)  # noqa: T201
@@ -51,6 +55,21 @@ def protect(
     permissions.add_permission_for_role(user, "media.factory.access", True)
     permissions.add_permission_for_role(user, "media.factory.construct", True)
     factory.set_permissions(permissions)
+
+
+def set_wrong(factory: "GstRtspServer.RTSPMediaFactory", time_source: int) -> None:
+    def prepared(media: "GstRtspServer.RTSPMedia") -> None:
+        top = media.get_element()
+        while top.get_parent() is not None:
+            top = top.get_parent()
+        elements = top.iterate_recurse()
+        found, element = elements.next()
+        while found == Gst.IteratorResult.OK:
+            if element.get_factory() and element.get_factory().get_name() == "rtpbin":
+                element.set_property("ntp-time-source", time_source)
+            found, element = elements.next()
+
+    factory.connect("media-configure", lambda _, media: media.connect("prepared", prepared))
 
 
 def end_with_input() -> None:

@@ -37,6 +37,7 @@ def test_a_camera_that_is_forgotten_leaves_no_series():
         metrics.last_frame.labels(camera_id).set(5.0)
         metrics.clips.labels(camera_id, "ok").inc(3)
         metrics.decode_errors.labels(camera_id).inc()
+        metrics.decode_seconds.labels(camera_id).inc(0.25)
     before = generate_latest(registry).decode()
     metrics.forget("gate")
     text = generate_latest(registry).decode()
