@@ -35,7 +35,12 @@ class VideoEncoder:
     @property
     def best_batch(self) -> int:
         """How many clips one run should hold on this device."""
-        return CPU_BATCH if self._session.providers == ("CPUExecutionProvider",) else GPU_BATCH
+        return GPU_BATCH if self.overlaps else CPU_BATCH
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether clips are gathered while others are encoded: a card leaves the cores free."""
+        return self._session.providers != ("CPUExecutionProvider",)
 
     def encode(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """RGB clips uint8 [B, T, H, W, 3] -> unit vectors float32 [B, D].

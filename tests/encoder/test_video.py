@@ -86,6 +86,7 @@ def test_the_bundle_in_use_is_told(encoder: VideoEncoder) -> None:
 
 def test_one_clip_at_a_time_on_a_cpu(encoder: VideoEncoder) -> None:
     assert encoder.best_batch == 1
+    assert not encoder.overlaps
     assert encoder.space == SPACE
     assert SpaceEntry.of(encoder.space).id == SPACE.id
 
