@@ -14,6 +14,7 @@ EncoderError
 ├── FeaturesRecordError         bytes that are no text features of a known schema
 ├── ReplayError                 a dead letter that cannot be published again
 ├── WeightsError                published weights could not be fetched, or are not the pinned ones
+│   └── CheckpointError         a user's checkpoint that cannot be read, or must not be
 └── TrainingError               training data that is missing or unusable
 """
 
@@ -72,6 +73,10 @@ class ReplayError(EncoderError):
 
 class WeightsError(EncoderError):
     """Published weights could not be fetched, or are not the pinned ones."""
+
+
+class CheckpointError(WeightsError):
+    """A user's checkpoint that cannot be read: damaged, of another format, or with foreign code."""
 
 
 class TrainingError(EncoderError):

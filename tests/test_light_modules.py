@@ -18,6 +18,7 @@ OWNERS = {
     "streamer/kafka_client.py": {"kafka"},
     "streamer/source.py": {"av"},
     "encoder/session.py": {"onnxruntime"},
+    "encoder/checkpoint/*.py": {"torch"},
     "encoder/efficientnet.py": {"torch"},
     "encoder/export.py": {"torch", "onnx"},
     "encoder/int8.py": {"torch", "onnx"},
