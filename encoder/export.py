@@ -46,7 +46,7 @@ class TextTower(nn.Module):
         return pooled, tokens
 
 
-class _FromPixels(nn.Module):
+class FromPixels(nn.Module):
     """A video tower that normalises for itself, as its space says."""
 
     mean: Tensor
@@ -60,7 +60,8 @@ class _FromPixels(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """uint8 [B, T, H, W, 3] -> [B, D]."""
-        pixels = frames.permute(0, 1, 4, 2, 3).float()
+        # a cast first: TensorRT takes uint8 as an input and nowhere else
+        pixels = frames.float().permute(0, 1, 4, 2, 3)
         vectors: Tensor = self.tower((pixels - self.mean) / self.std)
         return vectors
 
@@ -71,7 +72,7 @@ class Exported:
 
     path: Path
     bytes: int
-    largest_error: float  # of any vector, relative to its length
+    largest_error: float | None  # of any vector, relative to its length; None if it was not run
 
 
 def export_text_tower(language: nn.Module, head: nn.Module, path: Path) -> Exported:
@@ -94,7 +95,7 @@ def export_text(tower: nn.Module, path: Path, given: TextRange, stored: Stored) 
     batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens", max=given.tokens)
     axes = {0: batch, 1: tokens}
     inputs = _random_texts(3, 9, given.words)
-    program = _exported(tower, inputs, names, ("pooled", "tokens"), (axes, axes))
+    program = traced(tower, inputs, names, ("pooled", "tokens"), (axes, axes))
     _save(program, path, stored, _bytes_of(tower) > EXTERNAL_FROM)
     trials = [inputs, _random_texts(1, 3, given.words), _random_texts(5, MAX_TOKENS, given.words)]
     return _compare(
@@ -109,21 +110,26 @@ def export_video_tower(tower: nn.Module, path: Path, space: EmbeddingSpace) -> E
     itself. Only the batch is dynamic. Raises ModelError if the graph does not say what the tower
     says.
     """
-    module = _FromPixels(tower, space).eval()
+    module = FromPixels(tower, space).eval()
     axes = {0: torch.export.Dim("batch")}
-    inputs = (_random_frames(2, space),)
-    program = _exported(module, inputs, ("frames",), ("embedding",), (axes,))
+    inputs = (random_frames(2, space),)
+    program = traced(module, inputs, ("frames",), ("embedding",), (axes,))
     _save(program, path, "fp16", external=False)
-    return _compare(module, path, ("frames",), [inputs, (_random_frames(1, space),)], TOLERANCE)
+    return _compare(module, path, ("frames",), [inputs, (random_frames(1, space),)], TOLERANCE)
 
 
-def _exported(
+def traced(
     module: nn.Module,
     inputs: tuple[Tensor, ...],
     input_names: Sequence[str],
     output_names: Sequence[str],
     axes: tuple[Mapping[int, object], ...],
+    opset: int | None = None,
 ) -> torch.onnx.ONNXProgram:
+    """The module as a graph, in the exporter's opset unless one is given.
+
+    Raises ModelError if torch gives none.
+    """
     with torch.no_grad():
         program = torch.onnx.export(
             module,
@@ -131,6 +137,7 @@ def _exported(
             input_names=input_names,
             output_names=output_names,
             dynamic_shapes=axes,
+            opset_version=opset,
             dynamo=True,
             verbose=False,
         )
@@ -193,7 +200,8 @@ def _random_texts(batch: int, tokens: int, words: int) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def _random_frames(batch: int, space: EmbeddingSpace) -> Tensor:
+def random_frames(batch: int, space: EmbeddingSpace) -> Tensor:
+    """Clips of noise, uint8 [B, T, H, W, 3]; the same for the same batch."""
     shape = (batch, space.frames_per_clip, space.height, space.width, 3)
     generator = torch.Generator().manual_seed(batch)
     return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)

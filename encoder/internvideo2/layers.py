@@ -3,6 +3,8 @@
 Source: Wang et al., "InternVideo2" (ECCV 2024). Inference only: no dropout, no masking.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -94,22 +96,32 @@ class Block(nn.Module):
 class PatchEmbed(nn.Module):
     """Patches of single frames to tokens.
 
-    The published weight is a 3-D convolution's, one frame deep: a 2-D convolution of every frame.
+    The published weight is that of a 3-D convolution one frame deep, which is a 2-D convolution of
+    every frame: `state_dict` says it as published, [D, 3, 1, p, p].
     """
 
     def __init__(self, config: VideoConfig) -> None:
         super().__init__()
-        size = (config.patch, config.patch)
-        self.proj = nn.Conv3d(3, config.width, (1, *size), (1, *size))
-        self.stride = size
+        self.proj = nn.Conv2d(3, config.width, config.patch, config.patch)
+        self.register_state_dict_post_hook(_with_depth)
+        self.register_load_state_dict_pre_hook(_without_depth)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[B, T, 3, H, W] -> [B, T * h * w, D]: frame by frame, row by row."""
-        batch, frames, colours, height, width = pixels.shape
-        pictures = pixels.reshape(batch * frames, colours, height, width)
-        maps = F.conv2d(pictures, self.proj.weight[:, :, 0], self.proj.bias, self.stride)
-        tokens = maps.flatten(2).transpose(1, 2)  # [B * T, h * w, D]
+        batch, frames = pixels.shape[:2]
+        maps = self.proj(pixels.flatten(0, 1))  # [B * T, D, h, w]
+        tokens = maps.flatten(2).transpose(1, 2)
         return tokens.reshape(batch, frames * tokens.shape[1], tokens.shape[2])
+
+
+def _with_depth(_module: nn.Module, state: dict[str, Any], prefix: str, *_rest: Any) -> None:
+    key = f"{prefix}proj.weight"
+    state[key] = state[key].unsqueeze(2)
+
+
+def _without_depth(_module: nn.Module, state: dict[str, Any], prefix: str, *_rest: Any) -> None:
+    key = f"{prefix}proj.weight"
+    state[key] = state[key].squeeze(2)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:

@@ -48,7 +48,7 @@ class AttentionPool(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """[B, N, D] -> [B, P]."""
         # in float32: a sum of a thousand tokens is beyond float16's range, and coarse in bfloat16
-        mean = tokens.mean(dim=1, keepdim=True, dtype=torch.float32).to(tokens.dtype)
+        mean = tokens.float().mean(dim=1, keepdim=True).to(tokens.dtype)
         query, key, value = self.norm1_q(mean), self.norm1_k(tokens), self.norm1_v(tokens)
         out: Tensor = self.cross_attn(query, key, value).flatten(1)
         return out

@@ -4,7 +4,6 @@ Source: Wang et al., "InternVideo2" (ECCV 2024).
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from encoder.errors import ClipError
@@ -86,7 +85,9 @@ class VideoTower(nn.Module):
 
         Raises ClipError for clips of another length or size.
         """
-        return F.normalize(self.project(self.vision_encoder(pixels)).float(), dim=-1)
+        vectors = self.project(self.vision_encoder(pixels)).float()
+        # F.normalize, without the shape arithmetic that it leaves in graphs
+        return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
 
     def in_precision(self, dtype: torch.dtype) -> "VideoTower":
         """A tower whose encoder is in `dtype`; the last map and the vector stay float32.
