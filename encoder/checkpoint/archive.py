@@ -6,7 +6,7 @@ less than the file's, and an archive that claims more is a bomb or damaged.
 
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
@@ -38,6 +38,7 @@ def read_archive(path: Path, content: mmap) -> Mapping[str, Record]:
     encrypted, claims more than it holds, or is no archive of torch.save.
     """
     entries = _directory(path, content)
+    folder = _folder(path, [entry.filename for entry in entries])
     declared = sum(entry.file_size for entry in entries)
     if declared > len(content):
         raise CheckpointError(
@@ -48,7 +49,8 @@ def read_archive(path: Path, content: mmap) -> Mapping[str, Record]:
     if len(records) < len(entries):
         raise CheckpointError(f"{path} holds two records of one name: fetch it again")
     _refuse_overlap(path, records)
-    return _without_folder(path, records)
+    inside = (name for name in records if name.startswith(folder))
+    return {name.removeprefix(folder): records[name] for name in inside}
 
 
 def _directory(path: Path, content: mmap) -> list[zipfile.ZipInfo]:
@@ -91,8 +93,8 @@ def _record(path: Path, content: mmap, entry: zipfile.ZipInfo) -> Record:
         raise CheckpointError(f"{path} is encrypted: unpack it with its password and save it again")
     if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
         raise CheckpointError(
-            f"{path} holds {name!r} compressed, which torch.save never does: if it is an archive"
-            " around the checkpoint, unpack it; otherwise fetch the file as published"
+            f"{path} holds {name!r} compressed, which torch.save never does: unpack it and save"
+            " it again with torch.save, or fetch the file as published"
         )
     local = content[entry.header_offset : entry.header_offset + _LOCAL_SIZE]
     if len(local) < _LOCAL_SIZE or local[:4] != _LOCAL:
@@ -120,25 +122,23 @@ def _refuse_overlap(path: Path, records: Mapping[str, Record]) -> None:
         end = record.start + record.size
 
 
-def _without_folder(path: Path, records: Mapping[str, Record]) -> Mapping[str, Record]:
-    roots = [name.removesuffix("data.pkl") for name in records if name.endswith("/data.pkl")]
-    if len(roots) != 1 or roots[0].count("/") != 1:
-        raise CheckpointError(_what_else(path, records))
-    (root,) = roots
-    if f"{root}constants.pkl" in records:
+def _folder(path: Path, names: Sequence[str]) -> str:
+    """The folder of a checkpoint's records; raises CheckpointError if these are no checkpoint's."""
+    folders = [name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl")]
+    if not folders or folders[0].count("/") != 1 or len(set(folders)) > 1:
+        raise CheckpointError(_what_else(path, names))
+    if f"{folders[0]}constants.pkl" in names:
         raise CheckpointError(
             f"{path} is a TorchScript program, not a checkpoint: load it where you trust it, and"
             " save the state_dict() of it as safetensors"
         )
-    return {
-        name.removeprefix(root): record for name, record in records.items() if name.startswith(root)
-    }
+    return folders[0]
 
 
-def _what_else(path: Path, records: Mapping[str, Record]) -> str:
-    if records and all(name.endswith(".npy") for name in records):
+def _what_else(path: Path, names: Sequence[str]) -> str:
+    if names and all(name.endswith(".npy") for name in names):
         return f"{path} holds NumPy arrays, not a checkpoint: save its tensors as safetensors"
-    inside = [name for name in records if name.endswith((".pt", ".pth", ".ckpt", ".bin"))]
+    inside = [name for name in names if name.endswith((".pt", ".pth", ".ckpt", ".bin"))]
     if inside:
         return f"{path} is a zip archive around {inside[0]!r}: unpack it and give that file"
     return f"{path} is a zip archive, but not one of torch.save (no data.pkl): give a checkpoint"

@@ -11,19 +11,17 @@ from encoder.checkpoint.pickle_data import Named
 from encoder.checkpoint.tensors import KNOWN
 from encoder.errors import CheckpointError
 
-HARMFUL_MODULES = frozenset(
-    """os posix nt posixpath subprocess sys shutil socket ctypes _ctypes importlib runpy pty code
-    codeop imp webbrowser pdb bdb timeit trace cProfile profile multiprocessing threading _thread
-    asyncio concurrent signal pickle _pickle marshal types inspect gc builtins __builtin__
-    __builtins__ operator _operator pip setuptools pydoc urllib http ftplib smtplib
-    requests dill cloudpickle joblib torch.serialization torch.hub torch.jit torch.package
-    torch.utils.cpp_extension torch.utils._config_module numpy.testing""".split()
-)
+_HARMFUL = """os posix nt posixpath subprocess sys shutil socket ctypes _ctypes importlib runpy pty
+    code codeop imp webbrowser pdb bdb timeit trace cProfile profile multiprocessing threading
+    _thread asyncio concurrent signal pickle _pickle marshal types inspect gc builtins __builtin__
+    __builtins__ operator _operator pip setuptools pydoc urllib http ftplib smtplib requests dill
+    cloudpickle joblib torch.serialization torch.hub torch.jit torch.package
+    torch.utils.cpp_extension torch.utils._config_module numpy.testing"""
+_PLAIN = """set frozenset bytearray complex range slice object dict list tuple int float str bool
+    bytes getattr"""
+HARMFUL_MODULES = frozenset(_HARMFUL.split())
 HARMLESS = frozenset(
-    Named(module, name)
-    for module in ("builtins", "__builtin__")
-    for name in "set frozenset bytearray complex range slice object dict list tuple int float "
-    "str bool bytes getattr".split()
+    Named(module, name) for module in ("builtins", "__builtin__") for name in _PLAIN.split()
 ) | {Named("types", "SimpleNamespace")}
 
 
@@ -68,4 +66,4 @@ def _harmful(named: Named) -> bool:
     modules = {".".join(parts[: count + 1]) for count in range(len(parts))}
     # A dotted name, or getattr, reaches what a module imported for itself, or an object's insides
     inside = any(part.startswith("__") and part.endswith("__") for part in reached)
-    return inside or bool((modules | set(reached)) & HARMFUL_MODULES)
+    return inside or bool((modules | set(reached[:-1])) & HARMFUL_MODULES)

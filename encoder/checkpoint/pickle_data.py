@@ -233,11 +233,10 @@ def _set_items(target: dict[Any, Any], items: list[Any]) -> None:
             target[key] = value
 
 
-_PUSHED = frozenset(
-    """INT BININT BININT1 BININT2 LONG LONG1 LONG4 STRING BINSTRING SHORT_BINSTRING BINBYTES
+_VALUES = """INT BININT BININT1 BININT2 LONG LONG1 LONG4 STRING BINSTRING SHORT_BINSTRING BINBYTES
     SHORT_BINBYTES BINBYTES8 BYTEARRAY8 UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8 FLOAT
-    BINFLOAT""".split()
-)
+    BINFLOAT"""
+_PUSHED = frozenset(_VALUES.split())
 _MADE_NEW: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,

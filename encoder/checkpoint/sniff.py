@@ -92,7 +92,7 @@ def _begins_safetensors(path: Path, start: bytes, size: int) -> bool:
         return False
     header = int.from_bytes(start[:8], "little")
     if header > _MAX_HEADER:
-        if start[:4].isascii() and start[:4].strip():  # text whose ninth letter is a brace
+        if all(32 <= byte < 127 for byte in start[:8]):  # text whose ninth letter is a brace
             return False
         raise CheckpointError(
             f"{path} claims a safetensors header of {header} bytes, more than any has: it is"
