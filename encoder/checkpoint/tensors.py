@@ -28,21 +28,17 @@ STORAGES = {
     "BoolStorage": torch.bool,
 }
 _REBUILD = ("torch._utils", "_rebuild_tensor_v2")
-_REBUILD_TYPED = ("torch._utils", "_rebuild_tensor_v3")
 _PARAMETER = ("torch._utils", "_rebuild_parameter")
 # What a checkpoint of tensors names; nothing of it is imported
 KNOWN = frozenset(
     Named(*name)
     for name in (
         _REBUILD,
-        _REBUILD_TYPED,
         _PARAMETER,
         ("collections", "OrderedDict"),
         ("torch", "Size"),
         ("torch", "device"),
-        ("torch.storage", "UntypedStorage"),
         *(("torch", kind) for kind in STORAGES),
-        *(("torch", str(dtype).removeprefix("torch.")) for dtype in STORAGES.values()),
     )
 )
 
@@ -54,7 +50,6 @@ class _Claim(NamedTuple):
     offset: Any
     size: Any
     stride: Any
-    dtype: torch.dtype | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,19 +79,17 @@ class TensorFile:
                 pass
             case _:
                 raise self._refusal(key, "has no storage that torch could have written")
-        dtype = claim.dtype or STORAGES.get(kind)
+        dtype = STORAGES.get(kind)
         if dtype is None:
             raise self._refusal(key, f"has numbers of a kind {kind!r} that is not read")
         found = self.records.get(f"data/{record}")
         if found is None:
             raise self._refusal(key, f"lies in a record data/{record} that is not there")
-        # An untyped storage counts bytes, the others their numbers
-        numbers = count // dtype.itemsize if claim.dtype else count
-        if not 0 <= numbers * dtype.itemsize <= found.size:
+        if not 0 <= count * dtype.itemsize <= found.size:
             raise self._refusal(
                 key, f"claims a storage of {count}, its record has {found.size} bytes"
             )
-        return self._mapped(found.start, numbers, dtype)
+        return self._mapped(found.start, count, dtype)
 
     def _mapped(self, start: int, numbers: int, dtype: torch.dtype) -> Tensor:
         if not numbers:
@@ -153,19 +146,9 @@ def _claim(value: Any) -> _Claim | None:
         if not isinstance(value, Made) or not isinstance(value.callee, Named):
             return None
         name, arguments = tuple(value.callee), value.arguments
-    if type(arguments) is not tuple:
+    if name != _REBUILD or type(arguments) is not tuple or len(arguments) < 6:
         return None
-    if name == _REBUILD and len(arguments) >= 6:
-        return _Claim(*arguments[:4], dtype=None)
-    if name == _REBUILD_TYPED and len(arguments) >= 7:
-        return _Claim(*arguments[:4], dtype=_dtype(arguments[6]))
-    return None
-
-
-def _dtype(value: Any) -> torch.dtype | None:
-    names = {str(dtype).removeprefix("torch."): dtype for dtype in STORAGES.values()}
-    known = isinstance(value, Named) and value.module == "torch"
-    return names.get(value.name) if known else None
+    return _Claim(*arguments[:4])
 
 
 def _whole(value: Any) -> list[int] | None:

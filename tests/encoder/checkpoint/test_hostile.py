@@ -133,7 +133,6 @@ CLAIMS = {
     "negative storage": (tensor_of(stored("0", -1), [0], [1]), "storage of -1"),
     "no record": (tensor_of(stored("9", 6), [6], [1]), "data/9 that is not there"),
     "record elsewhere": (tensor_of(stored("../data.pkl", 1), [1], [1]), "not there"),
-    "untyped": (tensor_of(stored("0", 6, "UntypedStorage"), [6], [1]), "kind 'UntypedStorage'"),
     "no storage": (tensor_of(text("storage"), [6], [1]), "no storage"),
     "persistent id of text": (tensor_of(b"Pstorage\n", [6], [1]), "no storage"),
     "persistent id of five numbers": (tensor_of(integers(range(5)) + b"Q", [6], [1]), "no storage"),
@@ -205,6 +204,14 @@ def test_claims_beyond_the_file_are_refused(tmp_path, claim):
 )
 def test_damaged_pickles_are_refused(tmp_path, body):
     refused(write_archive(tmp_path / "bad.pt", body), "cannot be read: its pickle.*fetch it again")
+
+
+def test_numbers_of_an_unknown_kind_are_refused(tmp_path):
+    value = tensor_of(stored("0", 6, "QInt8Storage"), [6], [1])
+    path = tmp_path / "kind.ckpt"
+    state = dict_of({"a": value, "b": tensor_of(SIX, [6], [1])})
+    write_archive(path, dict_of({"state_dict": state, "loops": dict_of({})}), BYTES)
+    refused(path, "'a' has numbers of a kind 'QInt8Storage'")
 
 
 def test_attributes_set_on_a_dictionary_are_dropped(tmp_path):
