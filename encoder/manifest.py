@@ -11,6 +11,8 @@ import msgspec
 
 from encoder.errors import ManifestError
 from encoder.space import EmbeddingSpace
+from streamer.clip import Instants
+from streamer.resizing import KERNELS
 
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
@@ -49,6 +51,14 @@ class SpaceEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     kernel: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    instants: Instants = "middles"
+
+    def __post_init__(self) -> None:
+        if self.kernel not in KERNELS:
+            raise ManifestError(
+                f"pictures cannot be resized by the kernel {self.kernel!r}: there are"
+                f" {', '.join(KERNELS)}"
+            )
 
     @classmethod
     def of(cls, space: EmbeddingSpace) -> "SpaceEntry":

@@ -34,6 +34,7 @@ from streamer.errors import (
 )
 from streamer.frame import ClockSource, Frame
 from streamer.orientation import Orientation
+from streamer.resizing import KERNELS, resize
 from streamer.source_facts import ReadTally, SourceFacts
 from streamer.source_fault import (
     explain_fault,
@@ -309,6 +310,7 @@ class _Painter:
 
     def __init__(self, clip_format: ClipFormat, address: Address) -> None:
         self._format = clip_format
+        self._kernel = KERNELS[clip_format.kernel]
         self._address = address
         self._reformatter = av.video.reformatter.VideoReformatter()
 
@@ -321,10 +323,13 @@ class _Painter:
         # The cast: PyAV's stub forgets that side data is a buffer.
         turn = Orientation.from_display_matrix(bytes(cast(Buffer, matrix)) if matrix else b"")
         width, height = turn.stored_size(self._format.width, self._format.height)
+        kernel = self._kernel
+        size = (width, height) if kernel.swscale else (picture.width, picture.height)
         try:
-            resized = self._reformatter.reformat(
-                picture, width, height, "rgb24", interpolation=self._format.kernel.upper()
+            made = self._reformatter.reformat(
+                picture, *size, "rgb24", interpolation=kernel.swscale or "POINT"
             )
         except (av.error.FFmpegError, ValueError) as error:
             raise explain_fault(error, self._address) from error
-        return turn.turn(np.asarray(resized.to_ndarray(), np.uint8))
+        pixels = np.asarray(made.to_ndarray(), np.uint8)
+        return turn.turn(pixels if kernel.swscale else resize(pixels, width, height, kernel))
