@@ -22,6 +22,7 @@ OWNERS = {
     "encoder/efficientnet.py": {"torch"},
     "encoder/export.py": {"torch", "onnx"},
     "encoder/int8.py": {"torch", "onnx"},
+    "encoder/internvideo2/*.py": {"torch", "onnx"},
     "encoder/minilm.py": {"torch"},
     "encoder/onnx_weights.py": {"onnx"},
     "encoder/training/*.py": {"av", "torch", "onnx", "onnxscript", "onnxruntime", "scipy"},
