@@ -6,8 +6,11 @@ EncoderError
 │   ├── ManifestError           manifest.json is missing, unreadable or says what it may not
 │   ├── DamagedBundleError      a file is missing, left over, or not the one the manifest names
 │   └── ForeignSpaceError       vectors of another embedding space
-├── RuntimeMissingError         ONNX Runtime is not installed
-├── ModelError                  ONNX Runtime refuses a model, or it is not the expected one
+├── RuntimeMissingError         a runtime that is wanted is not here, or has nothing to run on
+│   └── NoEngineError           TensorRT has no engine for this model on this card
+├── EngineError                 TensorRT cannot build, load or run an engine
+│   └── CardMemoryError         a card has too little memory free
+├── ModelError                  a runtime refuses a model, or it is not the expected one
 ├── ClipError                   clips that do not fit the bundle's embedding space
 ├── TextError                   a text that cannot be encoded
 ├── EmbeddingRecordError        bytes that are no embedding of a known schema
@@ -44,11 +47,23 @@ class ForeignSpaceError(BundleError):
 
 
 class RuntimeMissingError(EncoderError):
-    """ONNX Runtime is not installed."""
+    """A runtime that is wanted is not installed, too old, or finds nothing to run on."""
+
+
+class NoEngineError(RuntimeMissingError):
+    """TensorRT has no engine for this model on this card."""
+
+
+class EngineError(EncoderError):
+    """TensorRT cannot build, load or run an engine."""
+
+
+class CardMemoryError(EngineError):
+    """A card has too little memory free for an engine."""
 
 
 class ModelError(EncoderError):
-    """ONNX Runtime refuses a model, or its inputs and outputs are not the expected ones."""
+    """A runtime refuses a model, or its inputs and outputs are not the expected ones."""
 
 
 class ClipError(EncoderError):
