@@ -28,6 +28,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     license: str
     origin: str = ""  # where it is to be had
     used_for: str = ""
+    file: str = ""  # the name of the very file that went in, and its SHA-256 in hexadecimal
+    sha256: str = ""
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

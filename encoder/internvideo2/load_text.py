@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from encoder.bert import BertConfig, own_name
 from encoder.errors import CheckpointError
 from encoder.internvideo2.bert import Stage2Text
+from encoder.internvideo2.load import DROPPED
 from encoder.internvideo2.load_report import LoadReport
 from encoder.internvideo2.mobileclip import MobileClipConfig, MobileClipText
 
@@ -20,16 +21,8 @@ HEAD_DIMS = 64  # of both towers as published; no tensor's shape tells the numbe
 BERT = "text_encoder.bert."
 POSITION_IDS = f"{BERT}embeddings.position_ids"  # a constant, compared with ours
 MOBILECLIP = "text_encoder."
-# What else official files hold: other towers, and heads that only train or rank again
-OTHER = (
-    "vision_encoder.",
-    "vision_proj.",
-    "vision_align.",
-    "image_encoder.",
-    "audio_encoder.",
-    "audio_proj.",
-    "itm_head.",
-)
+# What else official files hold: other towers, beside the heads that only train or rank again
+OTHER = ("vision_encoder.", "vision_proj.", "vision_align.", "image_encoder.")
 SCALARS = frozenset({"temp", "logit_scale", "logit_bias"})
 _LAYER = re.compile(r"text_encoder\.bert\.encoder\.layer\.(\d+)\.(.+)")
 _LISTED = 5
@@ -153,6 +146,10 @@ def _fill(
             problems.append(f"{official} has shape {theirs}, not {ours}")
     if problems:
         raise CheckpointError("the checkpoint's text tower does not fit: " + "; ".join(problems))
+    if broken := sorted(k for k in names if not torch.isfinite(state[k]).all()):
+        raise CheckpointError(
+            f"the checkpoint's {_listed(broken)} holds NaN or infinity: fetch it again"
+        )
     tower.load_state_dict({mine: value.float() for mine, value in given.items()}, assign=True)
     tower.eval().requires_grad_(False)
     taken = names.keys() | checked
@@ -164,7 +161,11 @@ def _fill(
 
 def _refuse_unknown(state: State, kept: Iterable[str], droppable: tuple[str, ...]) -> None:
     known = SCALARS.union(kept)
-    unknown = [key for key in state if key not in known and not key.startswith(droppable)]
+    unknown = [
+        key
+        for key in state
+        if key not in known and not key.startswith(droppable) and not DROPPED.match(key)
+    ]
     if unknown:
         raise CheckpointError(
             f"the checkpoint holds tensors of no InternVideo2 that is known: {_listed(unknown)}"
