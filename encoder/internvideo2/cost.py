@@ -6,8 +6,7 @@ from encoder.internvideo2.config import VideoConfig
 def clip_flops(config: VideoConfig, frames: int | None = None) -> int:
     """Floating point operations for one clip of `frames` (the configuration's unless given).
 
-    A multiply-add counts as two. Norms, GELU, softmax and the last map are left out: together far
-    below one percent.
+    A multiply-add counts as two. Norms, GELU and softmax are left out: far below one percent.
     """
     frames = config.frames if frames is None else frames
     width, patches = config.width, frames * config.grid**2
@@ -15,8 +14,9 @@ def clip_flops(config: VideoConfig, frames: int | None = None) -> int:
     embedding = 2 * patches * 3 * config.patch**2 * width
     linear = 8 * tokens * width**2 + 4 * tokens * width * config.mlp_hidden
     attention = 4 * tokens**2 * width
-    pooling = 4 * tokens * width**2
-    return embedding + config.depth * (linear + attention) + pooling
+    pooling = (4 * tokens + 2) * width**2 + 4 * tokens * width + 2 * width * config.pooled
+    head = 2 * config.pooled * config.joint
+    return embedding + config.depth * (linear + attention) + pooling + head
 
 
 def attention_share(config: VideoConfig, frames: int | None = None) -> float:
