@@ -34,6 +34,9 @@ CLIPS_STALE = Counter(
 BUNDLE_INFO = Gauge(
     "watchword_bundle_info", "1 for the bundle in use", ["name", "version", "space"]
 )
+RUNTIME_INFO = Gauge(
+    "watchword_encode_runtime_info", "1 for what the video tower runs on", ["runtime"]
+)
 TEXTS = Counter(
     "watchword_query_texts_total",
     "Versions of standing queries whose texts were encoded, or refused with a problem",
