@@ -63,7 +63,7 @@ def _directory(path: Path, content: mmap) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [entry for entry in archive.infolist() if not entry.is_dir()]
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+    except (zipfile.BadZipFile, RuntimeError, ValueError, OSError) as error:
         raise CheckpointError(
             f"{path} is a damaged zip archive ({error}): fetch it again"
         ) from error
