@@ -19,6 +19,8 @@ HEADLINES = {
     "  on one camera": "out_of_fold.presence.without_splices.value",
 }
 
+NOT_CALIBRATED = "no: scores are the network's own; alert budgets are refused, give thresholds"
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
@@ -66,6 +68,8 @@ def _described(listed: ListedBundle) -> Table:
     for label, sources in (("made of", manifest.sources), ("trained on", manifest.trained_on)):
         table.add_row(label, "\n".join(f"{one.name} ({one.license})" for one in sources))
     table.add_row("limits", "\n".join(manifest.limits))
+    if manifest.calibration.get("calibrated") is False:
+        table.add_row("calibrated", NOT_CALIBRATED)
     for label, path in HEADLINES.items():
         figure = _figure(manifest.accuracy, path)
         if figure is not None:
