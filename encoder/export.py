@@ -1,6 +1,9 @@
 """Towers to ONNX, each checked against the module it came from."""
 
-from collections.abc import Mapping, Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -130,7 +133,7 @@ def traced(
 
     Raises ModelError if torch gives none.
     """
-    with torch.no_grad():
+    with torch.no_grad(), _quiet():
         program = torch.onnx.export(
             module,
             inputs,
@@ -144,6 +147,20 @@ def traced(
     if program is None:
         raise ModelError(f"torch could not export {type(module).__name__}")
     return program
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """torch's exporter warns about its own insides, and that torchvision is not there."""
+    log = logging.getLogger("torch.onnx._internal.exporter._registration")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(before)
 
 
 def _save(program: torch.onnx.ONNXProgram, path: Path, stored: Stored, external: bool) -> None:

@@ -16,8 +16,12 @@ HEAVY = ("av", "torch", "onnxruntime", "onnx", "onnxscript", "kafka", "scipy", "
 OWNERS = {
     "streamer/jpeg.py": {"PIL"},
     "streamer/kafka_client.py": {"kafka"},
+    "streamer/card.py": {"av"},
+    "streamer/opening.py": {"av"},
+    "streamer/painter.py": {"av"},
     "streamer/source.py": {"av"},
     "encoder/session.py": {"onnxruntime"},
+    "encoder/bert.py": {"torch"},
     "encoder/checkpoint/*.py": {"torch"},
     "encoder/efficientnet.py": {"torch"},
     "encoder/export.py": {"torch", "onnx"},
@@ -30,7 +34,7 @@ OWNERS = {
     "grounding/sgdetr/*.py": {"torch", "onnx", "scipy"},
 }
 # What stands on an owner and is imported, as it is, only by whoever needs it
-HEAVY_BY_OTHERS = ("streamer/kafka_*.py",)
+HEAVY_BY_OTHERS = ("streamer/kafka_*.py", "deploy/convert/read.py", "deploy/convert/run.py")
 FILES = {module_name(path): path for path in python_files()}
 
 

@@ -3,11 +3,8 @@
 Both take uint8 frames and normalise for themselves; only the batch is dynamic.
 """
 
-import logging
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -69,15 +66,14 @@ def export_video(
     precision = options.precision if options.form == "fused" else "fp32"
     module = FromPixels(tower.in_precision(DTYPES[precision]), space).eval()
     axes = {0: torch.export.Dim("batch")}
-    with _quiet():
-        program = traced(
-            module,
-            (random_frames(2, space),),  # a batch of one would be taken for a constant
-            ("frames",),
-            ("embedding",),
-            (axes,),
-            OPSETS[options.form],
-        )
+    program = traced(
+        module,
+        (random_frames(2, space),),  # a batch of one would be taken for a constant
+        ("frames",),
+        ("embedding",),
+        (axes,),
+        OPSETS[options.form],
+    )
     path = folder / f"{ROLES[options.form]}.onnx"
     data_file(path).unlink(missing_ok=True)
     _forget_origins(program)
@@ -165,17 +161,3 @@ def _forget_origins(program: torch.onnx.ONNXProgram) -> None:
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
         node.doc_string = None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """torch's exporter warns about its own insides, and that torchvision is not there."""
-    log = logging.getLogger("torch.onnx._internal.exporter._registration")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(before)

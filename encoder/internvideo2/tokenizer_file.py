@@ -14,7 +14,7 @@ from tokenizers.models import BPE, WordPiece
 
 from encoder.errors import CheckpointError
 
-CLIP_WORDS = 49408
+CLIP_WORDS, UNCASED_WORDS = 49408, 30522
 START, END = "<start_of_text>", "<end_of_text>"  # CLIP's marks, of the two largest ids
 _MERGES = CLIP_WORDS - 2 * 256 - 2
 _CLIP_PIECES = r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""

@@ -1,7 +1,7 @@
 """The two towers of one InternVideo2 from the files a user has."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -112,8 +112,10 @@ def load_towers(tensors: TowerTensors, frames: int | None = None) -> Towers:
             f"the video tower gives {video.config.joint} numbers and the text tower {joint}: they"
             " are of different models"
         )
+    if tensors.temperature is not None:  # goes into the manifest
+        video_report = replace(video_report, loaded=(*video_report.loaded, "temp"))
     if tensors.text is tensors.vision:
-        video_report, text_report = _apart(video_report, text_report)
+        text_report = _apart(video_report, text_report)
     return Towers(
         video=video.eval(),
         text=text,
@@ -138,8 +140,7 @@ def _sizes(text: nn.Module) -> tuple[int, int, int]:
     return bert.words, bert.positions, text.text_proj.out_features
 
 
-def _apart(video: LoadReport, text: LoadReport) -> tuple[LoadReport, LoadReport]:
-    """Reports of two towers of one file: what either took, the other did not drop."""
-    taken = {*video.loaded, *text.loaded}
-    dropped = tuple(key for key in text.dropped if key not in taken and key not in video.dropped)
-    return video, LoadReport(text.loaded, dropped, text.interpolated)
+def _apart(video: LoadReport, text: LoadReport) -> LoadReport:
+    """The text tower's report where both are in one file: what the other saw to is not in it."""
+    seen = {*video.loaded, *video.dropped}
+    return replace(text, dropped=tuple(key for key in text.dropped if key not in seen))
