@@ -6,6 +6,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from deploy.cli.convert import convert
 from deploy.cli.output import plain_console
 from encoder.bundle import DEFAULT_BUNDLE, ListedBundle, list_bundles, load_bundle
 from encoder.manifest import MANIFEST
@@ -27,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     bundles = typer.Typer(no_args_is_help=True, help="The models that are installed.")
     bundles.command("list")(list_installed)
     bundles.command()(verify)
+    bundles.command()(convert)
     app.add_typer(bundles, name="bundles")
 
 
