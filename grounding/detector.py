@@ -57,9 +57,9 @@ class MomentDetector:
         counted = self._settings.padding_counts
         output = _as_output(made, video_mask > 0, counted)
         # Fractions refer to the end of the last valid clip, and the newest clip is always valid.
-        lengths = [video.shape[1] if counted else len(window.mask) for window, _ in pairs]
-        scale = np.array([window.clip_seconds for window, _ in pairs])
-        found = combined_windows(output, lengths * scale, self._settings.postprocess)
+        clip_seconds = np.array([window.clip_seconds for window, _ in pairs])
+        lengths = np.array([video.shape[1] if counted else len(one.mask) for one, _ in pairs])
+        found = combined_windows(output, lengths * clip_seconds, self._settings.postprocess)
         for row, (window, _) in enumerate(pairs):
             clips = len(window.mask)
             yield Grounding(
@@ -127,7 +127,7 @@ def _as_output(
     }
     arrays = {name: _checked(made, name, (pairs, *shape)) for name, shape in trailing.items()}
     if padding_counts:
-        return DetectorOutput(**arrays)
+        return DetectorOutput(**arrays, mask=None)
     # The graph's spans are fractions of the padded length; DetectorOutput wants them up to the
     # last valid clip.
     valid = clips - mask[:, ::-1].argmax(axis=1)  # [B]

@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from mmap import ACCESS_COPY, mmap
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -68,7 +69,7 @@ def check_finite(checkpoint: Checkpoint, keys: Iterable[str] | None = None) -> N
         )
 
 
-def _sha256(file: BinaryIO) -> str:
+def _sha256(file: BufferedReader) -> str:
     file.seek(0)
     return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -96,7 +97,7 @@ def _safetensors(path: Path) -> tuple[Layout, dict[str, Tensor]]:
     return "safetensors", state
 
 
-def _archive(path: Path, opened: BinaryIO) -> tuple[Layout, dict[str, Tensor]]:
+def _archive(path: Path, opened: BufferedReader) -> tuple[Layout, dict[str, Tensor]]:
     content = mmap(opened.fileno(), 0, access=ACCESS_COPY)
     records = read_archive(path, content)
     _refuse_big_endian(path, content, records)

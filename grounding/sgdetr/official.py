@@ -169,7 +169,7 @@ def export_official(detector: OfficialDetector, folder: Path) -> OfficialGroundi
     with torch.no_grad():
         export_detector(detector.model, files[0])
         export_gate(detector.model, files[1], files[2], settings.window_clips)
-        error = check_export(detector.model, *files, settings)
+        error = check_export(detector.model, files, settings)
     first = settings.window_clips * detector.model.config.clip_seconds
     return OfficialGrounding(
         files=files,

@@ -7,14 +7,17 @@ import pytest
 import torch
 
 from encoder.checkpoint import Checkpoint, read_state
-from encoder.errors import CheckpointError
+from encoder.errors import CheckpointError, ModelError
 from encoder.space import EmbeddingSpace
 from grounding.errors import WeightsError
+from grounding.settings import DetectorSettings
 from grounding.sgdetr.config import SGDETRConfig
+from grounding.sgdetr.export import export_detector, export_gate, saliency_parameters
+from grounding.sgdetr.export_check import check_export
 from grounding.sgdetr.model import SGDETR
-from grounding.sgdetr.official import VARIANTS, detector_from, export_official
+from grounding.sgdetr.official import FILES, VARIANTS, detector_from, export_official
 from tests.encoder.checkpoint.crafted import text, write_lightning
-from tests.grounding.sgdetr.networks import GOLDEN, recipe_state
+from tests.grounding.sgdetr.networks import GOLDEN, recipe_state, small, with_recipe
 
 SPACE = EmbeddingSpace(
     model="internvideo2-s2-1b",
@@ -176,3 +179,21 @@ def test_an_embedding_space_must_be_the_networks(states):
     with pytest.raises(WeightsError, match=r"Charades-STA\) was trained on clips of 1 s.* of 2 s"):
         charades.require_space(SPACE)
     charades.require_space(replace(SPACE, clip_seconds=1.0))
+
+
+def test_a_graph_that_says_something_else_is_refused(tmp_path):
+    made, other = (with_recipe(small(SGDETRConfig.qvhighlights())) for _ in range(2))
+    with torch.no_grad():
+        other.local_saliency_head.sentence_pooling.cls_q += 0.1
+    files = [tmp_path / name for name in FILES]
+    with torch.no_grad():
+        export_detector(made, files[0])
+        export_gate(made, files[1], files[2])
+    scale, bias = saliency_parameters(made)
+    settings = DetectorSettings(
+        saliency_scale=scale, saliency_bias=bias, gate_threshold=0.0, gate_dims=made.config.width
+    )
+    with torch.no_grad():
+        assert check_export(made, files, settings) < 1e-3
+        with pytest.raises(ModelError, match=r"differs from its network by .*export it again"):
+            check_export(other, files, settings)
