@@ -99,7 +99,7 @@ def export_text(tower: nn.Module, path: Path, given: TextRange, stored: Stored) 
     axes = {0: batch, 1: tokens}
     inputs = _random_texts(3, 9, given.words)
     program = traced(tower, inputs, names, ("pooled", "tokens"), (axes, axes))
-    _save(program, path, stored, _bytes_of(tower) > EXTERNAL_FROM)
+    _save(program, path, stored, bytes_of(tower) > EXTERNAL_FROM)
     trials = [inputs, _random_texts(1, 3, given.words), _random_texts(5, MAX_TOKENS, given.words)]
     return _compare(
         tower, path, names, trials, TOLERANCE if stored == "fp16" else FLOAT32_TOLERANCE
@@ -175,7 +175,8 @@ def data_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.data")
 
 
-def _bytes_of(module: nn.Module) -> int:
+def bytes_of(module: nn.Module) -> int:
+    """The size of a module's weights in memory."""
     return sum(part.numel() * part.element_size() for part in module.state_dict().values())
 
 

@@ -45,7 +45,9 @@ class VideoConfig:
                 f" {self.patch}: give a multiple of {self.patch}"
             )
         if min(self.frames, self.depth) < 1:
-            raise ValueError(f"a tower of {self.depth} blocks and {self.frames} frames: give 1")
+            raise ValueError(
+                f"a tower of {self.depth} blocks for {self.frames} frames: give one at least"
+            )
 
     @property
     def grid(self) -> int:

@@ -13,10 +13,17 @@ from typing import Literal
 import numpy as np
 import onnx
 import torch
-from torch import nn
 
 from encoder.errors import ModelError
-from encoder.export import EXTERNAL_FROM, Exported, FromPixels, data_file, random_frames, traced
+from encoder.export import (
+    EXTERNAL_FROM,
+    Exported,
+    FromPixels,
+    bytes_of,
+    data_file,
+    random_frames,
+    traced,
+)
 from encoder.internvideo2.config import VideoConfig
 from encoder.internvideo2.tower import VideoTower
 from encoder.session import SessionOptions, open_session
@@ -64,27 +71,10 @@ def export_video(
     options = options or VideoExport()
     _require_space(tower.config, space)
     precision = options.precision if options.form == "fused" else "fp32"
-    module = FromPixels(tower.in_precision(DTYPES[precision]), space).eval()
-    axes = {0: torch.export.Dim("batch")}
-    program = traced(
-        module,
-        (random_frames(2, space),),  # a batch of one would be taken for a constant
-        ("frames",),
-        ("embedding",),
-        (axes,),
-        OPSETS[options.form],
-    )
     path = folder / f"{ROLES[options.form]}.onnx"
-    data_file(path).unlink(missing_ok=True)
-    _forget_origins(program)
-    program.save(path, external_data=_bytes_of(module) > options.external_from)
-    del program, module
-    try:
-        onnx.checker.check_model(path)
-    except onnx.checker.ValidationError as error:
-        raise ModelError(
-            f"torch {torch.__version__} wrote no valid {path.name}: {error}"
-        ) from error
+    module = FromPixels(tower.in_precision(DTYPES[precision]), space).eval()
+    _write(module, path, space, options)
+    del module  # its weights, before the check needs the memory
     _require_operators(path, tower.config, options.form)
     error = _error(tower, path, space, precision) if options.check else None
     files = [file for file in (path, data_file(path)) if file.is_file()]
@@ -105,6 +95,23 @@ def fused_operators(config: VideoConfig) -> dict[str, int]:
         "Gelu": blocks,
         "LayerNormalization": 3 + aligned,
     }
+
+
+def _write(module: FromPixels, path: Path, space: EmbeddingSpace, options: VideoExport) -> None:
+    frames = random_frames(2, space)  # a batch of one would be taken for a constant
+    axes = {0: torch.export.Dim("batch")}
+    opset = OPSETS[options.form]
+    program = traced(module, (frames,), ("frames",), ("embedding",), (axes,), opset)
+    for node in program.model.graph.all_nodes():  # which line of Python each came from
+        node.metadata_props.clear()
+        node.doc_string = None
+    data_file(path).unlink(missing_ok=True)
+    program.save(path, external_data=bytes_of(module) > options.external_from)
+    try:
+        onnx.checker.check_model(path)
+    except onnx.checker.ValidationError as error:
+        message = f"torch {torch.__version__} wrote no valid {path.name}: {error}"
+        raise ModelError(message) from error
 
 
 def _require_space(config: VideoConfig, space: EmbeddingSpace) -> None:
@@ -150,14 +157,3 @@ def _error(
     if not error <= limit:  # a NaN is no smaller either
         raise ModelError(f"{path.name} differs from its tower by {error:.2g} after export")
     return error
-
-
-def _bytes_of(module: nn.Module) -> int:
-    return sum(part.numel() * part.element_size() for part in module.state_dict().values())
-
-
-def _forget_origins(program: torch.onnx.ONNXProgram) -> None:
-    """The exporter notes for every node which Python line it came from: nobody reads it."""
-    for node in program.model.graph.all_nodes():
-        node.metadata_props.clear()
-        node.doc_string = None

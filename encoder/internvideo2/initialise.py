@@ -1,6 +1,7 @@
 """Random weights as the published models started from, for measurements and tests without any."""
 
 import math
+import re
 
 import torch
 from torch import nn
@@ -9,6 +10,7 @@ from encoder.internvideo2.config import VideoConfig
 from encoder.internvideo2.tower import VideoTower
 
 SPREAD = 0.02
+_OUTPUT = re.compile(r"blocks\.(\d+)\.(attn\.proj|mlp\.fc2)\.weight$")
 
 
 def random_tower(
@@ -32,10 +34,8 @@ def random_tower(
     with torch.no_grad():
         for name, parameter in tower.named_parameters():
             _fill(name, parameter, generator)
-        for number, block in enumerate(tower.vision_encoder.blocks):
-            depth = math.sqrt(2 * (number + 1))  # so that the stream's variance does not grow
-            block.attn.proj.weight /= depth
-            block.mlp.fc2.weight /= depth
+            if found := _OUTPUT.search(name):  # so that the stream's variance does not grow
+                parameter.div_(math.sqrt(2 * (int(found[1]) + 1)))
     return tower.requires_grad_(False).eval()
 
 

@@ -103,13 +103,14 @@ class PatchEmbed(nn.Module):
     def __init__(self, config: VideoConfig) -> None:
         super().__init__()
         self.proj = nn.Conv2d(3, config.width, config.patch, config.patch)
-        self.register_state_dict_post_hook(_with_depth)
-        self.register_load_state_dict_pre_hook(_without_depth)
+        # torch leaves these two without types
+        self.register_state_dict_post_hook(_with_depth)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_without_depth)  # type: ignore[no-untyped-call]
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[B, T, 3, H, W] -> [B, T * h * w, D]: frame by frame, row by row."""
         batch, frames = pixels.shape[:2]
-        maps = self.proj(pixels.flatten(0, 1))  # [B * T, D, h, w]
+        maps: Tensor = self.proj(pixels.flatten(0, 1))  # [B * T, D, h, w]
         tokens = maps.flatten(2).transpose(1, 2)
         return tokens.reshape(batch, frames * tokens.shape[1], tokens.shape[2])
 
@@ -126,8 +127,8 @@ def _without_depth(_module: nn.Module, state: dict[str, Any], prefix: str, *_res
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     """Attention in heads: query [B, M, D], key and value [B, N, D] -> [B, M, D]."""
-    split = [_heads(x, heads) for x in (query, key, value)]
-    mixed = F.scaled_dot_product_attention(*split)
+    q, k, v = (_heads(x, heads) for x in (query, key, value))
+    mixed = F.scaled_dot_product_attention(q, k, v)
     return mixed.transpose(1, 2).flatten(2)
 
 

@@ -81,7 +81,11 @@ def merge_distilled(vision: State, delta: State) -> dict[str, Tensor]:
 
 def _wanted(trained: VideoConfig, frames: int | None, image: int | None) -> VideoConfig:
     try:
-        wanted = replace(trained, frames=frames or trained.frames, image=image or trained.image)
+        wanted = replace(
+            trained,
+            frames=trained.frames if frames is None else frames,
+            image=trained.image if image is None else image,
+        )
     except ValueError as error:
         raise CheckpointError(str(error)) from error
     # for clips of one frame the table becomes theirs: there is no other

@@ -33,7 +33,7 @@ def image_table(table: Tensor, frames: int) -> Tensor:
 
     [1, 1 + T * h * w, D] -> [1, 1 + h * w, D].
     """
-    rows = table[:, 1:].unflatten(1, (frames, -1)).mean(dim=1)
+    rows = table[:, 1:].reshape(1, frames, -1, table.shape[2]).mean(dim=1)
     return torch.cat([table[:, :1], rows], dim=1)
 
 

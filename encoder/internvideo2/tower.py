@@ -85,9 +85,10 @@ class VideoTower(nn.Module):
 
         Raises ClipError for clips of another length or size.
         """
-        vectors = self.project(self.vision_encoder(pixels)).float()
+        vectors: Tensor = self.project(self.vision_encoder(pixels)).float()
         # F.normalize, without the shape arithmetic that it leaves in graphs
-        return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+        length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+        return vectors / length.clamp_min(1e-12)
 
     def in_precision(self, dtype: torch.dtype) -> "VideoTower":
         """A tower whose encoder is in `dtype`; the last map and the vector stay float32.

@@ -86,7 +86,7 @@ def test_a_published_width_with_other_frames_is_read_from_its_rows() -> None:
         ({"pool_heads": 5}, "and 5 pooling heads"),
         ({"image": 57}, "give a multiple of 14"),
         ({"image": 0}, "give a multiple of 14"),
-        ({"frames": 0}, "2 blocks and 0 frames"),
+        ({"frames": 0}, "2 blocks for 0 frames: give one at least"),
     ],
 )
 def test_sizes_that_do_not_fit_each_other_are_refused(sizes: dict[str, int], sentence: str) -> None:
