@@ -69,7 +69,9 @@ def reaches_heavy(name: str, seen: set[str]) -> bool:
     seen.add(name)
     if heavy_at_import(path):
         return True
-    return any(reaches_heavy(found.module, seen) for found in imports_of(path) if found.at_import)
+    package = name.rpartition(".")[0]  # importing a module imports the packages it lies in
+    imported = [found.module for found in imports_of(path) if found.at_import]
+    return any(reaches_heavy(module, seen) for module in (package, *imported))
 
 
 @pytest.fixture(scope="module")

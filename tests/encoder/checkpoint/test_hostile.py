@@ -327,6 +327,18 @@ def test_a_directory_of_too_many_records_is_not_even_read(tmp_path):
     refused(path, f"a checkpoint has at most {MAX_RECORDS}")
 
 
+def test_large_archives_say_their_counts_elsewhere(tmp_path):
+    path = write_archive(tmp_path / "many.pt", weights(b"N"), BYTES)
+    content = bytearray(path.read_bytes())
+    end = content.rfind(b"PK\x05\x06")
+    size, start = struct.unpack_from("<2L", content, end + 12)
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 10**9, size, start)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, end, 1)
+    struct.pack_into("<2H2L", content, end + 8, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
+    path.write_bytes(content[:end] + record + locator + content[end:])
+    refused(path, "claims 1000000000 records")
+
+
 def test_encrypted_and_big_endian_archives(tmp_path):
     path = write_archive(tmp_path / "locked.pt", weights(b"N"), BYTES)
     content = bytearray(path.read_bytes())
