@@ -137,6 +137,7 @@ def _cameras(options: WatchOptions, bundle: Bundle) -> Iterator[PlannedCamera]:
             start=options.start,
             from_seconds=options.from_seconds,
             to_seconds=options.to_seconds,
+            decoder="auto",
         )
         is_file = all(address.kind == "file" for address in find_addresses(source))
         # A live camera may be offline now and come back: its reader deals with that

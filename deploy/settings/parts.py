@@ -106,6 +106,7 @@ def streamer_config(
         back_off=BackOffSettings(section.first_retry_seconds, section.longest_retry_seconds),
         open_timeout_seconds=section.open_timeout_seconds,
         read_timeout_seconds=section.read_timeout_seconds,
+        decoder=section.decoder,
     )
 
 
