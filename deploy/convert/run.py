@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-
 from deploy.convert.card import description_of, license_of, limits_of, sources_of, trained_on
 from deploy.convert.options import ConvertOptions
 from deploy.convert.place import require_free, require_space, written_whole

@@ -1,4 +1,4 @@
-"""Files as the authors publish them, at reduced size: 64 joint dimensions, pictures of 56 pixels."""
+"""Files as their authors publish them, at reduced size: 64 joint dimensions, pictures of 56."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
