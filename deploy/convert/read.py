@@ -92,9 +92,9 @@ def bytes_needed(inputs: Inputs, options: ConvertOptions) -> int:
         for key, value in inputs.tensors.video_state.items()
         if key.startswith(_VIDEO_PARTS)
     )
-    text = sum(part.numel() for part in inputs.towers.text.state_dict().values())
-    detector = sum(part.numel() for part in inputs.detector.model.state_dict().values())
-    return video * (4 + _BYTES[options.precision]) + (text + detector) * 4
+    modules = (inputs.towers.text, inputs.detector.model)
+    others = sum(part.numel() for module in modules for part in module.parameters())
+    return video * (4 + _BYTES[options.precision]) + others * 4
 
 
 def _require_moments(detector: OfficialDetector) -> None:

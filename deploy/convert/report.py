@@ -69,9 +69,9 @@ def report_tables(report: ConvertReport, *, names: bool) -> Iterator[Table]:
     if names:
         yield _names(report)
     written = _table("written", "MB", "precision", "SHA-256")
-    for name, entry in report.files.items():
-        size = f"{entry.bytes / MEGABYTE:.1f}"
-        written.add_row(name, size, entry.precision, entry.sha256)
+    for name, made in report.files.items():
+        size = f"{made.bytes / MEGABYTE:.1f}"
+        written.add_row(name, size, made.precision, made.sha256)
     yield written
     tested = _table("self-test, lowest cosine", "")
     for what, cosine in report.self_test.items():

@@ -9,7 +9,7 @@ from deploy.convert.place import require_free, require_space, written_whole
 from deploy.convert.read import Inputs, bytes_needed, read_inputs
 from deploy.convert.report import ConvertReport, InputEntry, Tensors
 from encoder.bundle import load_bundle
-from encoder.export import TextRange, data_file, export_text
+from encoder.export import Stored, TextRange, data_file, export_text
 from encoder.internvideo2.export import VideoExport, export_video
 from encoder.internvideo2.load_report import LoadReport
 from encoder.internvideo2.self_test import SelfTest, compare_towers
@@ -68,7 +68,7 @@ def _write_towers(
     fused = export_video(tower, folder, space, VideoExport("fused", options.precision))
     say("exporting the text tower")
     given = TextRange(inputs.towers.words, inputs.towers.max_tokens)
-    stored: Precision = "fp16" if inputs.towers.half else "fp32"
+    stored: Stored = "fp16" if inputs.towers.half else "fp32"
     text = export_text(inputs.towers.text, folder / "text.onnx", given, stored)
     made: list[tuple[Path, Precision]] = [
         (plain.path, "fp32"),

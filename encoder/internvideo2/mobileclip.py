@@ -80,6 +80,10 @@ class _Positions(nn.Module):
         start = torch.randn(1, 1, config.positions, config.width) * 0.02
         self.pos_embed = nn.Parameter(start)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, D] -> [B, N, D], each token told its place."""
+        return x + self.pos_embed[0, 0, : x.shape[1]]
+
 
 class MobileClipText(nn.Module):
     """A sentence's vector from its end mark, the token with the largest id.
@@ -94,6 +98,7 @@ class MobileClipText(nn.Module):
         super().__init__()
         self.config = config
         self.embedding_layer = nn.Embedding(config.words, config.width)
+        # two modules deep, as published
         self.positional_embedding = nn.ModuleDict({"pos_embed": _Positions(config)})
         self.transformer = nn.ModuleList(_Layer(config) for _ in range(config.layers))
         self.final_layer_norm = nn.LayerNorm(config.width)
@@ -102,8 +107,8 @@ class MobileClipText(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """int64 [B, N] twice -> pooled [B, D] of norm 1, tokens [B, N, D] of any norm."""
-        table = self.positional_embedding["pos_embed"].pos_embed[0, 0]  # [77, width]
-        x = self.embedding_layer(input_ids) + table[: input_ids.shape[1]]
+        x = self.embedding_layer(input_ids)
+        x = self.positional_embedding["pos_embed"](x)
         for layer in self.transformer:
             x = layer(x)
         tokens = self.final_layer_norm(x) @ self.projection_layer
