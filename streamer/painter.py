@@ -47,7 +47,7 @@ class Painter:
             if planar := _PLANAR.get(picture.format.name):
                 picture = self._planes.reformat(picture, format=planar)
             made = self._reformatter.reformat(
-                picture, *size, "rgb24", interpolation=kernel.swscale or "POINT"
+                picture, *size, "rgb24", interpolation=kernel.swscale or "BILINEAR"
             )
         except (av.error.FFmpegError, ValueError) as error:
             raise explain_fault(error, self._address) from error
