@@ -13,7 +13,7 @@ import msgspec
 
 from encoder import errors
 from encoder.bundle import Bundle
-from encoder.errors import EncoderError, EngineError
+from encoder.errors import BundleError, EncoderError, EngineError
 from encoder.tensorrt.build import BuildOrder
 from encoder.tensorrt.key import BuildOptions, EngineParts, Machine
 from encoder.tensorrt.operators import require_operators
@@ -47,7 +47,13 @@ def graph_files(bundle: Bundle) -> dict[str, str]:
     They are the manifest's, which were compared when the bundle was loaded. Raises BundleError if
     the bundle has no such graph.
     """
-    name = bundle.path(ROLE).name
+    try:
+        name = bundle.path(ROLE).name
+    except BundleError as error:
+        raise BundleError(
+            f"bundle {bundle.name} has no graph for TensorRT ({ROLE}.onnx): watchword bundles"
+            " convert makes one of published weights"
+        ) from error
     return {
         file: entry.sha256 for file, entry in bundle.manifest.files.items() if file.startswith(name)
     }
@@ -142,7 +148,7 @@ def _listen(worker: subprocess.Popen[bytes], said: IO[bytes], watching: Watching
     words = " ".join(said.read().decode(errors="replace").split())[-_LAST_WORDS:]
     ended = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
     raise EngineError(
-        f"the builder {ended} and says {words or 'nothing'!r}: see whether the machine has enough"
+        f"the builder {ended} and says {words or 'nothing'}: see whether the machine has enough"
         " memory, and build again"
     )
 

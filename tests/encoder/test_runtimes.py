@@ -125,7 +125,7 @@ def test_a_card_overlaps_and_wants_its_batch(bundle: Bundle, there, caplog) -> N
 def test_on_this_machine(bundle: Bundle) -> None:
     opened = open_video(bundle, SessionOptions(threads=1))
     assert isinstance(opened.runner, SessionRunner)
-    assert opened.passed_over["tensorrt"].startswith("bundle tiny has no file for 'video_tensorrt'")
+    assert opened.passed_over["tensorrt"].startswith("bundle tiny has no graph for TensorRT")
     assert opened.runner.run(random_clips(2)).shape == (2, SPACE.dims)
 
 
