@@ -6,6 +6,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from deploy.cli.build_engine import build_engine
 from deploy.cli.convert import convert
 from deploy.cli.output import plain_console
 from encoder.bundle import DEFAULT_BUNDLE, ListedBundle, list_bundles, load_bundle
@@ -29,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
     bundles.command("list")(list_installed)
     bundles.command()(verify)
     bundles.command()(convert)
+    bundles.command("build-engine")(build_engine)
     app.add_typer(bundles, name="bundles")
 
 
