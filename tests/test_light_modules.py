@@ -14,6 +14,7 @@ HEAVY = ("av", "torch", "onnxruntime", "onnx", "onnxscript", "kafka", "scipy", "
 
 # Which files may import what when they are imported themselves. Everything else is light.
 OWNERS = {
+    "deploy/bench/eager_tower.py": {"torch"},
     "streamer/jpeg.py": {"PIL"},
     "streamer/kafka_client.py": {"kafka"},
     "streamer/card.py": {"av"},
