@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import av.error
 from av.codec import Codec
-from av.codec.context import CodecContext
 from av.codec.hwaccel import HWAccel, hwdevices_available
+from av.video.codeccontext import VideoCodecContext
 
 from streamer.config import Decoder
 from streamer.errors import CardDecodingError
@@ -71,13 +71,13 @@ class CardChoice:
             self.refuse(f"the card cannot be used ({_reason(error)})")
         return None
 
-    def takes_codec(self, context: CodecContext) -> bool:
+    def takes_codec(self, context: VideoCodecContext) -> bool:
         """Whether the card has a decoder for the codec of an opened source."""
         if not context.is_hwaccel:
             self.refuse(f"the card has no decoder for {context.name}")
         return context.is_hwaccel
 
-    def look_at_first(self, context: CodecContext) -> None:
+    def look_at_first(self, context: VideoCodecContext) -> None:
         """With the first picture: FFmpeg goes on without the card where it does not take it."""
         if context.pix_fmt == _KIND:
             self._tally.decoder = "cuda"

@@ -44,9 +44,10 @@ def _attention(block: State, config: VideoConfig, x: Tensor) -> Tensor:
 
 
 def _mix(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    q, k, v = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query, key, value))
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # [B, heads, M, N]
-    return (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
+    mixed: Tensor = scores.softmax(dim=-1) @ v  # [B, heads, M, D / heads]
+    return mixed.transpose(1, 2).flatten(2)
 
 
 def _mlp(block: State, x: Tensor) -> Tensor:

@@ -151,7 +151,7 @@ def product_tflops(device: str, side: int) -> float:
     import torch
 
     left, right = (torch.randn(side, side, device=device).bfloat16() for _ in range(2))
-    rates = []
+    rates: list[float] = []
     ends = perf_counter() + _PRODUCT_SECONDS
     while not rates or perf_counter() < ends:
         began = perf_counter()

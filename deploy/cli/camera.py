@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
@@ -17,7 +17,7 @@ from deploy.clock import clock_time
 from deploy.errors import UsageError
 from streamer.address import redact
 from streamer.clip import ClipFormat
-from streamer.config import ReadOptions
+from streamer.config import Decoder, ReadOptions, RtspTransport
 from streamer.source_facts import SourceFacts
 
 CAMERAS = "/v1/cameras"
@@ -170,12 +170,15 @@ def probe_source(
 
 
 def _read_options(transport: str | None, decoder: str | None) -> ReadOptions:
-    if transport not in (None, "tcp", "udp"):
+    if transport not in (None, *get_args(RtspTransport)):
         raise UsageError(f"--transport {transport!r} is neither tcp nor udp")
-    if decoder not in (None, "auto", "cpu", "cuda"):
+    if decoder not in (None, *get_args(Decoder)):
         raise UsageError(f"--decoder {decoder!r} is none of auto, cpu and cuda")
     return ReadOptions(
-        "probe", ANY_FORMAT, rtsp_transport=transport or "tcp", decoder=decoder or "auto"
+        "probe",
+        ANY_FORMAT,
+        rtsp_transport=cast(RtspTransport, transport or "tcp"),
+        decoder=cast(Decoder, decoder or "auto"),
     )
 
 
