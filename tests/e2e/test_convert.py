@@ -6,11 +6,14 @@ import onnx
 import pytest
 
 from encoder.bundle import load_bundle
+from encoder.errors import ModelError
+from encoder.internvideo2.self_test import compare_towers
+from encoder.internvideo2.towers import TowerFiles, load_towers, read_towers
 from encoder.manifest import sha256_of
 from encoder.text import TextEncoder
-from tests.e2e.checkpoints import Files, make_files
+from tests.e2e.checkpoints import Files, halved, make_files, saved
 from tests.e2e.conftest import Done, watchword
-from tests.encoder.internvideo2.official import GOLDEN, listed
+from tests.encoder.internvideo2.official import GOLDEN, listed, stage2_state
 from tests.streamer.media import Video, write_video
 
 pytestmark = [
@@ -91,6 +94,19 @@ def test_its_manifest_says_where_it_comes_from(stage2: tuple[Path, Done], files:
     assert manifest.accuracy["training_temperature"] == pytest.approx(0.07, abs=0.03)
     assert any("never calibrated" in limit for limit in manifest.limits)
     assert any("interpolation" in limit for limit in manifest.limits)
+
+
+@pytest.mark.parametrize("key", ["text_proj.weight", "vision_proj.weight"])
+def test_the_self_test_notices_towers_of_other_weights(
+    stage2: tuple[Path, Done], tmp_path: Path, key: str
+) -> None:
+    out, _ = stage2
+    state = halved(stage2_state())
+    other = saved(tmp_path / "other.pt", {"module": state | {key: state[key].roll(1, 0)}})
+    bundle = load_bundle(out)
+    towers = load_towers(read_towers(TowerFiles(other)))
+    with pytest.raises(ModelError, match="does not say what the checkpoint says"):
+        compare_towers(bundle, towers)
 
 
 def test_a_film_is_watched_with_it(stage2: tuple[Path, Done], film: Path) -> None:
