@@ -34,5 +34,6 @@ def _camera_record(camera: DeclaredCamera, registration: CameraRegistration) -> 
         paused=camera.paused,
         loop=camera.loop,
         rtsp_transport=camera.rtsp_transport,
+        decoder=camera.decoder,
         declared=True,
     )

@@ -90,6 +90,8 @@ class Camera:
         self._read_frames = read_frames
         self._back_off = BackOff(settings.back_off)
         self._shown_at: float | None = None  # monotonic; of the newest connection's first picture
+        self.tally.card_refusal = ""  # what was no good for it there may be for what is read now
+        self._told_decoder = ""
         self._is_file = False
 
     def run(self, stop: threading.Event) -> None:
@@ -230,6 +232,16 @@ class Camera:
             self._metrics.reconnects.labels(self._camera_id, why).inc(self._new(why, count))
         errors = self._new("decode_errors", self.tally.decode_errors)
         self._metrics.decode_errors.labels(self._camera_id).inc(errors)
+        self._tell_decoder()
+
+    def _tell_decoder(self) -> None:
+        if refusals := self._new("card_refusals", self.tally.card_refusals):
+            self._metrics.card_refusals.labels(self._camera_id).inc(refusals)
+            why = self.tally.card_refusal
+            _log.warning("camera %s: decoded on the processor: %s", self._camera_id, why)
+        if self._shown_at is not None and self._told_decoder != self.tally.decoder:
+            self._told_decoder = self.tally.decoder
+            self._metrics.tell_decoder(self._camera_id, self._told_decoder)
 
     def _new(self, name: str, count: int) -> int:
         """How much a count grew since it was last asked for."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from streamer.config import RtspTransport
+from streamer.config import Decoder, RtspTransport
 from streamer.schema import RecordDecoder
 
 
@@ -22,8 +22,9 @@ class CameraRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fals
     """A camera as it was registered; times are UTC seconds.
 
     `source` never holds user info. `loop` plays a file for ever; a file plays at its own speed in
-    a running server, as if it were live. `declared` cameras stand in the configuration file and
-    are read-only elsewhere. A record with a lower `revision` than one already seen is ignored.
+    a running server, as if it were live. `decoder` None leaves it to the streamer. `declared`
+    cameras stand in the configuration file and are read-only elsewhere. A record with a lower
+    `revision` than one already seen is ignored.
     """
 
     schema: int = 1
@@ -35,6 +36,7 @@ class CameraRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fals
     paused: bool = False
     loop: bool = False
     rtsp_transport: RtspTransport = "tcp"
+    decoder: Decoder | None = None
     declared: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0

@@ -129,5 +129,5 @@ def _way(record: CameraRecord | None) -> object:
         return None
     if record.paused:
         return "paused"
-    transport, declared = record.rtsp_transport, record.declared
-    return (record.source, record.credentials, record.loop, transport, declared)
+    how = (record.rtsp_transport, record.decoder, record.declared)
+    return (record.source, record.credentials, record.loop, *how)

@@ -13,6 +13,8 @@ from streamer.errors import EntityInvalidError, SourceAccessError, SourceAddress
 from streamer.record import Travels
 
 RtspTransport = Literal["tcp", "udp"]
+# Where pictures are decoded. cuda: on an NVIDIA card, or not at all; auto: there where it can be
+Decoder = Literal["auto", "cpu", "cuda"]
 
 # fastest: a file is read as fast as its clips are taken, loses none, and stamps its own times.
 # own: a file plays at its own speed as if it were live: from now on, its oldest clips make room,
@@ -33,6 +35,7 @@ class ReadOptions:
     read_timeout_seconds: float = 10.0
     rtsp_transport: RtspTransport = "tcp"
     follow_redirects: bool = True  # of HTTP, by FFmpeg itself and wherever they lead
+    decoder: Decoder = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class StreamerPartConfig:
     None allows them anywhere. `unseal` opens `Credentials.sealed` and raises SourceAccessError
     when it cannot; `environ` holds what `Credentials.environment` names. A camera that hangs when
     it is to end, or to go to another process, is waited for `stop_seconds`. Clips that leave the
-    machine have `pixels` as JPEG.
+    machine have `pixels` as JPEG. `decoder` is that of cameras whose records name none.
     """
 
     clip_format: ClipFormat
@@ -99,3 +102,4 @@ class StreamerPartConfig:
     read_timeout_seconds: float = 10.0
     stop_seconds: float = 10.0
     pixels: Travels = "raw"
+    decoder: Decoder = "auto"

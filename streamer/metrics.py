@@ -37,6 +37,18 @@ class StreamerMetrics:
             ["camera"],
             registry=registry,
         )
+        self.decoder = Gauge(
+            "watchword_stream_decoder_info",
+            "1 for what the camera's pictures are decoded on: cpu, or cuda (an NVIDIA card).",
+            ["camera", "decoder"],
+            registry=registry,
+        )
+        self.card_refusals = Counter(
+            "watchword_stream_card_refusals_total",
+            "Times a camera went from the card to the processor, which decodes it from then on.",
+            ["camera"],
+            registry=registry,
+        )
         self.records_refused = Counter(
             "watchword_camera_records_refused_total",
             "Records of cameras that could not be read; what the camera was before goes on.",
@@ -50,5 +62,18 @@ class StreamerMetrics:
 
     def forget(self, camera_id: str) -> None:
         """Remove every series of a camera that is no more, or not here."""
-        for metric in (self.up, self.reconnects, self.last_frame, self.clips, self.decode_errors):
+        for metric in (
+            self.up,
+            self.reconnects,
+            self.last_frame,
+            self.clips,
+            self.decode_errors,
+            self.decoder,
+            self.card_refusals,
+        ):
             metric.remove_by_labels({"camera": camera_id})
+
+    def tell_decoder(self, camera_id: str, decoder: str) -> None:
+        """Say what a camera is decoded on; of what it was before nothing stays."""
+        self.decoder.remove_by_labels({"camera": camera_id})
+        self.decoder.labels(camera_id, decoder).set(1)

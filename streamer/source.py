@@ -7,45 +7,26 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from typing import cast
 
 import av
 import av.error
-import av.stream
-import av.video.frame
-import av.video.reformatter
-import numpy as np
-from av.buffer import Buffer
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
-from streamer.address import Address, find_addresses, open_options
-from streamer.clip import ClipFormat
-from streamer.clock import ArrivalClock, MediaClock, WallClock, parse_creation_time
+from streamer.address import Address, find_addresses
+from streamer.card import CardChoice
+from streamer.clock import ArrivalClock, MediaClock, WallClock
 from streamer.config import ReadOptions
-from streamer.errors import (
-    NotAVideoError,
-    SourceAddressError,
-    SourceLostError,
-)
+from streamer.errors import SourceAddressError, SourceLostError, UndecodableError
 from streamer.frame import ClockSource, Frame
-from streamer.orientation import Orientation
+from streamer.opening import file_start, is_live, opened, seek
+from streamer.painter import Painter, Picture
 from streamer.source_facts import ReadTally, SourceFacts
-from streamer.source_fault import (
-    explain_fault,
-    explain_no_video,
-    explain_nothing_read,
-    explain_silence,
-    explain_undecodable,
-)
+from streamer.source_fault import explain_fault, explain_nothing_read, explain_undecodable
 
-_NOT_VIDEO_FORMATS = {"tty", "txd", "tedcaptions"}  # FFmpeg draws text files as pictures
 _FILE_GAP_SECONDS = 0.04  # between the files of a glob when the user says when the first began
-Picture = partial[NDArray[np.uint8]]
 
 
 def probe(source: str, options: ReadOptions) -> SourceFacts:
@@ -111,22 +92,25 @@ def ffmpeg_version() -> str:
 
 
 def _probe_one(address: Address, options: ReadOptions) -> SourceFacts:
-    with _opened(address, options) as (container, stream):
-        live = _is_live(address, container)
+    reading = _Reading(address, options, ReadTally())
+    with _opened(reading, reading.card.choose()) as (container, stream):
         context = stream.codec_context
-        first = next(_decode(container, stream, _Reading(address, options, ReadTally())), None)
+        first = next(_decode(container, stream, reading), None)
         if first is None:
             raise explain_undecodable(address)
+        tally, live = reading.tally, reading.live
         return SourceFacts(
             codec=context.name,
             width=context.width,
             height=context.height,
             fps=float(stream.average_rate) if stream.average_rate else None,
             seconds=None if live or not container.duration else container.duration / av.time_base,
-            start=None if live else _file_start(address, options, container),
-            pixel_format=context.pix_fmt or "unknown",
+            start=None if live else file_start(address, options, container),
+            pixel_format=first.format.name,
             rotation=first.rotation,
             live=live,
+            decoder=tally.decoder,
+            card_refusal=tally.card_refusal,
         )
 
 
@@ -139,7 +123,12 @@ class _Reading:
     tally: ReadTally
     timeline: int = 0
     live: bool = False
+    is_on_card: bool = False
     pictures: int = 0  # decoded by this read; the tally may span several
+
+    @property
+    def card(self) -> CardChoice:
+        return CardChoice(self.options.decoder, self.tally, self.address.shown)
 
     def frame(self, at: float, pts: float, picture: Picture, clock_source: ClockSource) -> Frame:
         camera_id = self.options.camera_id
@@ -147,22 +136,45 @@ class _Reading:
 
 
 def _read_one(reading: _Reading) -> Iterator[Frame]:
-    with _opened(reading.address, reading.options) as (container, stream):
-        reading.live = _is_live(reading.address, container)
-        stream.thread_type = "SLICE" if reading.live else "AUTO"  # frame threads add latency
-        painter = _Painter(reading.options.clip_format, reading.address)
+    card = reading.card.choose()
+    try:
+        yield from _read_with(reading, card)
+    except UndecodableError:
+        if card is None:
+            raise
+        reading.card.refuse("its pictures do not decode there")
+        if reading.pictures:
+            raise
+        yield from _read_with(reading, None)
+
+
+def _read_with(reading: _Reading, card: HWAccel | None) -> Iterator[Frame]:
+    with _opened(reading, card) as (container, stream):
+        painter = Painter(reading.options.clip_format, reading.address)
         read = _read_live if reading.live else _read_file
         yield from read(container, stream, reading, painter)
 
 
+@contextmanager
+def _opened(
+    reading: _Reading, card: HWAccel | None
+) -> Iterator[tuple[InputContainer, VideoStream]]:
+    with opened(reading.address, reading.options, card) as (container, stream):
+        reading.live = is_live(reading.address, container)
+        reading.is_on_card = bool(card) and reading.card.takes_codec(stream.codec_context)
+        # Frame threads add latency, and on a card nothing but surfaces, of which it has few
+        stream.thread_type = "SLICE" if reading.live or reading.is_on_card else "AUTO"
+        yield container, stream
+
+
 def _read_file(
-    container: InputContainer, stream: VideoStream, reading: _Reading, painter: "_Painter"
+    container: InputContainer, stream: VideoStream, reading: _Reading, painter: Painter
 ) -> Iterator[Frame]:
     options = reading.options
     begin, end = options.from_seconds or 0.0, options.to_seconds
-    start = _file_start(reading.address, options, container)
+    start = file_start(reading.address, options, container)
     if begin > 0:
-        _seek(container, stream, begin)
+        seek(container, stream, begin)
     media = _media_clock(stream)
     empty = True
     for picture in _decode(container, stream, reading):
@@ -177,7 +189,7 @@ def _read_file(
 
 
 def _read_live(
-    container: InputContainer, stream: VideoStream, reading: _Reading, painter: "_Painter"
+    container: InputContainer, stream: VideoStream, reading: _Reading, painter: Painter
 ) -> Iterator[Frame]:
     media, arrival_clock = _media_clock(stream), ArrivalClock()
     wall = WallClock(time.time(), time.monotonic())
@@ -197,42 +209,6 @@ def _media_clock(stream: VideoStream) -> MediaClock:
     assert stream.time_base is not None
     fps = stream.average_rate or stream.guessed_rate
     return MediaClock(float(stream.time_base), stream.start_time, float(fps) if fps else None)
-
-
-@contextmanager
-def _opened(address: Address, options: ReadOptions) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its video track; closed at the end, FFmpeg's errors translated."""
-    began = time.monotonic()
-    try:
-        container = av.open(
-            address.url,
-            format="v4l2" if address.kind == "device" else None,
-            options=open_options(address, options),
-            metadata_errors="replace",
-            timeout=(options.open_timeout_seconds, options.read_timeout_seconds),
-        )
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        if time.monotonic() - began >= options.open_timeout_seconds:
-            raise explain_silence(address) from error  # RTSP calls it invalid data
-        raise explain_fault(error, address) from error
-    try:
-        yield container, _video_track(address, container)
-    finally:
-        container.close()
-
-
-def _video_track(address: Address, container: InputContainer) -> VideoStream:
-    if container.format.name in _NOT_VIDEO_FORMATS:
-        raise NotAVideoError(f"'{address.shown}' is a text file, not a video: name a video.")
-    cover = av.stream.Disposition.attached_pic
-    tracks = [track for track in container.streams.video if not track.disposition & cover]
-    if not tracks:
-        raise explain_no_video(address, {track.type for track in container.streams})
-    chosen = max(tracks, key=lambda track: track.width * track.height)
-    for track in container.streams:
-        if track.index != chosen.index:
-            track.discard = av.stream.Discard.all
-    return chosen
 
 
 def _decode(
@@ -257,6 +233,8 @@ def _decode(
             reading.tally.decode_errors += 1
             pictures = []
         for picture in pictures:
+            if reading.is_on_card and not reading.pictures:
+                reading.card.look_at_first(stream.codec_context)
             reading.pictures += 1
             reading.tally.frames += 1
             reading.tally.decode_errors += picture.is_corrupt
@@ -275,56 +253,3 @@ def _is_spoken(scheme: str) -> bool:
     except (av.error.FFmpegError, OSError, ValueError):
         return True
     return True
-
-
-def _is_live(address: Address, container: InputContainer) -> bool:
-    if address.kind == "file":
-        return False
-    # A file over HTTP has a length; HLS, MJPEG and transport streams have none.
-    return not (address.scheme in ("http", "https") and container.duration)
-
-
-def _file_start(address: Address, options: ReadOptions, container: InputContainer) -> float:
-    if options.start is not None:
-        return options.start
-    told = [container.metadata, *(track.metadata for track in container.streams.video)]
-    times = (parse_creation_time(metadata.get("creation_time")) for metadata in told)
-    if (taken := next((at for at in times if at is not None), None)) is not None:
-        return taken
-    return Path(address.url).stat().st_mtime if address.kind == "file" else time.time()
-
-
-def _seek(container: InputContainer, stream: VideoStream, seconds: float) -> None:
-    """To the key frame before; a file that cannot seek is decoded from its beginning."""
-    assert stream.time_base is not None
-    if stream.start_time is None:  # without stamps a seek fails, and leaves nothing to read
-        return
-    with suppress(av.error.FFmpegError):
-        offset = int(seconds / stream.time_base) + stream.start_time
-        container.seek(offset, stream=stream)
-
-
-class _Painter:
-    """Turns decoded pictures into pixels: one swscale context for a whole stream."""
-
-    def __init__(self, clip_format: ClipFormat, address: Address) -> None:
-        self._format = clip_format
-        self._address = address
-        self._reformatter = av.video.reformatter.VideoReformatter()
-
-    def paint(self, picture: VideoFrame) -> Picture:
-        """The pixels [H, W, 3], when asked for."""
-        return partial(self._pixels, picture)
-
-    def _pixels(self, picture: VideoFrame) -> NDArray[np.uint8]:
-        matrix = picture.side_data.get("DISPLAYMATRIX")
-        # The cast: PyAV's stub forgets that side data is a buffer.
-        turn = Orientation.from_display_matrix(bytes(cast(Buffer, matrix)) if matrix else b"")
-        width, height = turn.stored_size(self._format.width, self._format.height)
-        try:
-            resized = self._reformatter.reformat(
-                picture, width, height, "rgb24", interpolation=self._format.kernel.upper()
-            )
-        except (av.error.FFmpegError, ValueError) as error:
-            raise explain_fault(error, self._address) from error
-        return turn.turn(np.asarray(resized.to_ndarray(), np.uint8))

@@ -1,14 +1,26 @@
 """What is known of a source: before it is read, and while it is."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+DecodedOn = Literal["cpu", "cuda"]
 
 
 @dataclass(slots=True)
 class ReadTally:
-    """What a read met; counted while it goes on."""
+    """What a read met; counted while it goes on, and over all connections of a camera."""
 
     frames: int = 0
     decode_errors: int = 0  # packets that gave no picture, and pictures decoded with damage
+    decoder: DecodedOn = "cpu"  # what the newest connection is decoded on
+    card_refusals: int = 0  # times it went from the card to the processor
+    card_refusal: str = ""  # why it stays there; "": it does not
+
+    def refuse_card(self, why: str) -> None:
+        """Stay on the processor from now on."""
+        self.decoder = "cpu"
+        self.card_refusals += 1
+        self.card_refusal = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +36,5 @@ class SourceFacts:
     pixel_format: str
     rotation: int  # degrees counter-clockwise, as the display matrix says
     live: bool
+    decoder: DecodedOn = "cpu"
+    card_refusal: str = ""  # why the card was asked and did not decode it

@@ -41,6 +41,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "paused": "Whether nobody reads it for now.",
         "loop": "Whether a file is played for ever.",
         "rtsp_transport": "How RTSP carries the pictures.",
+        "decoder": "Where its pictures are decoded; null: as its streamer is set.",
     },
     "Credentials": {
         "sealed": "`user:password`, encrypted with the server's key.",

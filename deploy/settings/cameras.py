@@ -13,7 +13,7 @@ from deploy.settings.section import (
     check_distinct,
     check_rising,
 )
-from streamer.config import BackOffSettings, RtspTransport
+from streamer.config import BackOffSettings, Decoder, RtspTransport
 from streamer.shape import Labels
 
 _VARIABLE = re.compile(r"WATCHWORD_CAMERA_[A-Z0-9_]+")
@@ -40,6 +40,7 @@ class DeclaredCamera(Section):
     loop: bool = False
     paused: bool = False
     rtsp_transport: RtspTransport = "tcp"
+    decoder: Decoder | None = None  # None: that of all
     credentials_environment: Annotated[str, AfterValidator(_variable)] | None = None
 
 
@@ -49,6 +50,7 @@ class CamerasSettings(Section):
     file_roots: tuple[FilePath, ...] | None = (
         None  # None: the folder of the start, on loopback only
     )
+    decoder: Decoder = "auto"
     open_timeout_seconds: PositiveSeconds = 20.0
     read_timeout_seconds: PositiveSeconds = 10.0
     first_retry_seconds: PositiveSeconds = _BACK_OFF.first_seconds

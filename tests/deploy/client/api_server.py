@@ -17,6 +17,7 @@ COMPLETED: dict[str, dict[str, Any]] = {
         "loop": False,
         "paused": False,
         "rtsp_transport": "tcp",
+        "decoder": None,
         "credentials": None,
         "health": None,
         "declared": False,

@@ -1,0 +1,89 @@
+"""Opening a source with FFmpeg: its container, its video track, and when it begins."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import av
+import av.error
+import av.stream
+from av.codec.hwaccel import HWAccel
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from streamer.address import Address, open_options
+from streamer.clock import parse_creation_time
+from streamer.config import ReadOptions
+from streamer.errors import NotAVideoError
+from streamer.source_fault import explain_fault, explain_no_video, explain_silence
+
+_NOT_VIDEO_FORMATS = {"tty", "txd", "tedcaptions"}  # FFmpeg draws text files as pictures
+
+
+@contextmanager
+def opened(
+    address: Address, options: ReadOptions, card: HWAccel | None = None
+) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its video track; closed at the end, FFmpeg's errors translated."""
+    began = time.monotonic()
+    try:
+        container = av.open(
+            address.url,
+            format="v4l2" if address.kind == "device" else None,
+            options=open_options(address, options),
+            metadata_errors="replace",
+            timeout=(options.open_timeout_seconds, options.read_timeout_seconds),
+            hwaccel=card,
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        if time.monotonic() - began >= options.open_timeout_seconds:
+            raise explain_silence(address) from error  # RTSP calls it invalid data
+        raise explain_fault(error, address) from error
+    try:
+        yield container, _video_track(address, container)
+    finally:
+        container.close()
+
+
+def is_live(address: Address, container: InputContainer) -> bool:
+    """Whether its pictures come when they are taken."""
+    if address.kind == "file":
+        return False
+    # A file over HTTP has a length; HLS, MJPEG and transport streams have none.
+    return not (address.scheme in ("http", "https") and container.duration)
+
+
+def file_start(address: Address, options: ReadOptions, container: InputContainer) -> float:
+    """UTC seconds at which a file begins."""
+    if options.start is not None:
+        return options.start
+    told = [container.metadata, *(track.metadata for track in container.streams.video)]
+    times = (parse_creation_time(metadata.get("creation_time")) for metadata in told)
+    if (taken := next((at for at in times if at is not None), None)) is not None:
+        return taken
+    return Path(address.url).stat().st_mtime if address.kind == "file" else time.time()
+
+
+def seek(container: InputContainer, stream: VideoStream, seconds: float) -> None:
+    """To the key frame before; a file that cannot seek is decoded from its beginning."""
+    assert stream.time_base is not None
+    if stream.start_time is None:  # without stamps a seek fails, and leaves nothing to read
+        return
+    with suppress(av.error.FFmpegError):
+        offset = int(seconds / stream.time_base) + stream.start_time
+        container.seek(offset, stream=stream)
+
+
+def _video_track(address: Address, container: InputContainer) -> VideoStream:
+    if container.format.name in _NOT_VIDEO_FORMATS:
+        raise NotAVideoError(f"'{address.shown}' is a text file, not a video: name a video.")
+    cover = av.stream.Disposition.attached_pic
+    tracks = [track for track in container.streams.video if not track.disposition & cover]
+    if not tracks:
+        raise explain_no_video(address, {track.type for track in container.streams})
+    chosen = max(tracks, key=lambda track: track.width * track.height)
+    for track in container.streams:
+        if track.index != chosen.index:
+            track.discard = av.stream.Discard.all
+    return chosen
