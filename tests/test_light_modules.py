@@ -10,7 +10,18 @@ import pytest
 
 from tests.sources import ROOT, imports_of, module_name, python_files
 
-HEAVY = ("av", "torch", "onnxruntime", "onnx", "onnxscript", "kafka", "scipy", "tensorrt", "PIL")
+HEAVY = (
+    "av",
+    "cuda",
+    "kafka",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "PIL",
+    "scipy",
+    "tensorrt",
+    "torch",
+)
 
 # Which files may import what when they are imported themselves. Everything else is light.
 OWNERS = {
