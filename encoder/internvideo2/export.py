@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import onnx
+import onnx_ir
 import torch
 
 from encoder.errors import ModelError
@@ -105,6 +106,7 @@ def _write(module: FromPixels, path: Path, space: EmbeddingSpace, options: Video
     for node in program.model.graph.all_nodes():  # which line of Python each came from
         node.metadata_props.clear()
         node.doc_string = None
+    _shape_after_cast(program.model.graph)
     data_file(path).unlink(missing_ok=True)
     program.save(path, external_data=bytes_of(module) > options.external_from)
     try:
@@ -112,6 +114,21 @@ def _write(module: FromPixels, path: Path, space: EmbeddingSpace, options: Video
     except onnx.checker.ValidationError as error:
         message = f"torch {torch.__version__} wrote no valid {path.name}: {error}"
         raise ModelError(message) from error
+
+
+def _shape_after_cast(graph: onnx_ir.Graph) -> None:
+    """Have the batch's size read of the frames once they are cast: TensorRT's Shape takes no uint8.
+
+    Source: the data types of IShapeLayer in NVIDIA's operator documentation.
+    """
+    (frames,) = graph.inputs
+    readers = [node for node, _ in frames.uses()]
+    (cast,) = (node for node in readers if node.op_type == "Cast")
+    for node in readers:
+        if node.op_type == "Shape":
+            graph.remove(node)
+            node.replace_input_with(0, cast.outputs[0])
+            graph.insert_after(cast, node)
 
 
 def _require_space(config: VideoConfig, space: EmbeddingSpace) -> None:
