@@ -42,5 +42,6 @@ def _camera_record(camera: DeclaredCamera, registration: CameraRegistration) -> 
         masks=camera.masks,
         region=camera.region,
         evidence=camera.evidence,
+        decoder=camera.decoder,
         declared=True,
     )

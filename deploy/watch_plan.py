@@ -73,13 +73,14 @@ def plan_watch(options: WatchOptions) -> WatchPlan:
     for source in options.sources:
         find_addresses(source)
     bundle = load_bundle(options.bundle)
-    budget = _budget(options, read_calibration(bundle.manifest.calibration))
+    calibration = read_calibration(bundle.manifest.calibration)
+    budget = _budget(options, calibration)
     return WatchPlan(
         cameras=tuple(_cameras(options, bundle)),
         queries=queries,
         bundle=bundle,
         threshold=budget.threshold,
-        warnings=tuple(_warnings(queries, budget)),
+        warnings=(*_warnings(queries, budget), *_uncalibrated(bundle, calibration)),
     )
 
 
@@ -136,6 +137,7 @@ def _cameras(options: WatchOptions, bundle: Bundle) -> Iterator[PlannedCamera]:
             start=options.start,
             from_seconds=options.from_seconds,
             to_seconds=options.to_seconds,
+            decoder="auto",
         )
         is_file = all(address.kind == "file" for address in find_addresses(source))
         # A live camera may be offline now and come back: its reader deals with that
@@ -152,4 +154,12 @@ def _warnings(queries: Sequence[QueryText], budget: Budget) -> Iterator[str]:
         yield (
             f"no alert rate that low or high was measured for this bundle: the nearest "
             f"threshold that was, {budget.threshold:.3g}, is used"
+        )
+
+
+def _uncalibrated(bundle: Bundle, calibration: Calibration) -> Iterator[str]:
+    if not calibration.calibrated:
+        yield (
+            f"bundle {bundle.name} is not calibrated: its scores are the network's own, no "
+            "probabilities, and how often it raises false alarms is not known"
         )

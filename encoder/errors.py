@@ -6,14 +6,18 @@ EncoderError
 │   ├── ManifestError           manifest.json is missing, unreadable or says what it may not
 │   ├── DamagedBundleError      a file is missing, left over, or not the one the manifest names
 │   └── ForeignSpaceError       vectors of another embedding space
-├── RuntimeMissingError         ONNX Runtime is not installed
-├── ModelError                  ONNX Runtime refuses a model, or it is not the expected one
+├── RuntimeMissingError         a runtime that is wanted is not here, or has nothing to run on
+│   └── NoEngineError           TensorRT has no engine for this model on this card
+├── EngineError                 TensorRT cannot build, load or run an engine
+│   └── CardMemoryError         a card has too little memory free
+├── ModelError                  a runtime refuses a model, or it is not the expected one
 ├── ClipError                   clips that do not fit the bundle's embedding space
 ├── TextError                   a text that cannot be encoded
 ├── EmbeddingRecordError        bytes that are no embedding of a known schema
 ├── FeaturesRecordError         bytes that are no text features of a known schema
 ├── ReplayError                 a dead letter that cannot be published again
 ├── WeightsError                published weights could not be fetched, or are not the pinned ones
+│   └── CheckpointError         a user's checkpoint that cannot be read, or must not be
 └── TrainingError               training data that is missing or unusable
 """
 
@@ -43,11 +47,23 @@ class ForeignSpaceError(BundleError):
 
 
 class RuntimeMissingError(EncoderError):
-    """ONNX Runtime is not installed."""
+    """A runtime that is wanted is not installed, too old, or finds nothing to run on."""
+
+
+class NoEngineError(RuntimeMissingError):
+    """TensorRT has no engine for this model on this card."""
+
+
+class EngineError(EncoderError):
+    """TensorRT cannot build, load or run an engine."""
+
+
+class CardMemoryError(EngineError):
+    """A card has too little memory free for an engine."""
 
 
 class ModelError(EncoderError):
-    """ONNX Runtime refuses a model, or its inputs and outputs are not the expected ones."""
+    """A runtime refuses a model, or its inputs and outputs are not the expected ones."""
 
 
 class ClipError(EncoderError):
@@ -72,6 +88,10 @@ class ReplayError(EncoderError):
 
 class WeightsError(EncoderError):
     """Published weights could not be fetched, or are not the pinned ones."""
+
+
+class CheckpointError(WeightsError):
+    """A user's checkpoint that cannot be read: damaged, of another format, or with foreign code."""
 
 
 class TrainingError(EncoderError):

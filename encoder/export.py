@@ -1,8 +1,12 @@
 """Towers to ONNX, each checked against the module it came from."""
 
-from collections.abc import Mapping, Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,6 +22,18 @@ MAX_TOKENS = 40
 # Largest distance of a vector of the graph (weights stored as float16) from the module's (float32),
 # relative to its length: a cosine of 0.9998.
 TOLERANCE = 0.02
+FLOAT32_TOLERANCE = 1e-3  # where the weights are stored as they are
+EXTERNAL_FROM = 1_900_000_000  # bytes of weights: one file of Protocol Buffers ends at 2 GiB
+
+Stored = Literal["fp32", "fp16"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextRange:
+    """What a text tower can be given."""
+
+    words: int = 30522
+    tokens: int = 512
 
 
 class TextTower(nn.Module):
@@ -33,7 +49,7 @@ class TextTower(nn.Module):
         return pooled, tokens
 
 
-class _FromPixels(nn.Module):
+class FromPixels(nn.Module):
     """A video tower that normalises for itself, as its space says."""
 
     mean: Tensor
@@ -47,7 +63,8 @@ class _FromPixels(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """uint8 [B, T, H, W, 3] -> [B, D]."""
-        pixels = frames.permute(0, 1, 4, 2, 3).float()
+        # a cast first: TensorRT takes uint8 as an input and nowhere else
+        pixels = frames.float().permute(0, 1, 4, 2, 3)
         vectors: Tensor = self.tower((pixels - self.mean) / self.std)
         return vectors
 
@@ -58,7 +75,7 @@ class Exported:
 
     path: Path
     bytes: int
-    largest_error: float  # of any vector, relative to its length
+    largest_error: float | None  # of any vector, relative to its length; None if it was not run
 
 
 def export_text_tower(language: nn.Module, head: nn.Module, path: Path) -> Exported:
@@ -67,15 +84,26 @@ def export_text_tower(language: nn.Module, head: nn.Module, path: Path) -> Expor
     `head` maps (last_hidden [B, N, 384], mask [B, N]) to (pooled [B, D], tokens [B, N, D]).
     Raises ModelError if the graph does not say what the module says.
     """
-    tower = TextTower(language, head).eval()
-    batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens", max=512)
+    return export_text(TextTower(language, head), path, TextRange(), "fp16")
+
+
+def export_text(tower: nn.Module, path: Path, given: TextRange, stored: Stored) -> Exported:
+    """Write `text.onnx`: any tower that takes (ids, mask) int64 [B, N] to what `TextTower` gives.
+
+    Weights are stored as float32 or float16, and computed in float32; more than 1.9 GB of them lie
+    in `text.onnx.data` beside it. Raises ModelError if the graph does not say what the tower says.
+    """
+    tower = tower.eval()
+    names = ("input_ids", "attention_mask")
+    batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens", max=given.tokens)
     axes = {0: batch, 1: tokens}
-    inputs = _random_texts(3, 9)
-    _export(
-        tower, inputs, path, ("input_ids", "attention_mask"), ("pooled", "tokens"), (axes, axes)
+    inputs = _random_texts(3, 9, given.words)
+    program = traced(tower, inputs, names, ("pooled", "tokens"), (axes, axes))
+    _save(program, path, stored, bytes_of(tower) > EXTERNAL_FROM)
+    trials = [inputs, _random_texts(1, 3, given.words), _random_texts(5, MAX_TOKENS, given.words)]
+    return _compare(
+        tower, path, names, trials, TOLERANCE if stored == "fp16" else FLOAT32_TOLERANCE
     )
-    trials = [inputs, _random_texts(1, 3), _random_texts(5, MAX_TOKENS)]
-    return _compare(tower, path, ("input_ids", "attention_mask"), trials)
 
 
 def export_video_tower(tower: nn.Module, path: Path, space: EmbeddingSpace) -> Exported:
@@ -85,39 +113,79 @@ def export_video_tower(tower: nn.Module, path: Path, space: EmbeddingSpace) -> E
     itself. Only the batch is dynamic. Raises ModelError if the graph does not say what the tower
     says.
     """
-    module = _FromPixels(tower, space).eval()
+    module = FromPixels(tower, space).eval()
     axes = {0: torch.export.Dim("batch")}
-    inputs = (_random_frames(2, space),)
-    _export(module, inputs, path, ("frames",), ("embedding",), (axes,))
-    return _compare(module, path, ("frames",), [inputs, (_random_frames(1, space),)])
+    inputs = (random_frames(2, space),)
+    program = traced(module, inputs, ("frames",), ("embedding",), (axes,))
+    _save(program, path, "fp16", external=False)
+    return _compare(module, path, ("frames",), [inputs, (random_frames(1, space),)], TOLERANCE)
 
 
-def _export(
+def traced(
     module: nn.Module,
     inputs: tuple[Tensor, ...],
-    path: Path,
     input_names: Sequence[str],
     output_names: Sequence[str],
     axes: tuple[Mapping[int, object], ...],
-) -> None:
-    with torch.no_grad():
+    opset: int | None = None,
+) -> torch.onnx.ONNXProgram:
+    """The module as a graph, in the exporter's opset unless one is given.
+
+    Raises ModelError if torch gives none.
+    """
+    with torch.no_grad(), _quiet():
         program = torch.onnx.export(
             module,
             inputs,
             input_names=input_names,
             output_names=output_names,
             dynamic_shapes=axes,
+            opset_version=opset,
             dynamo=True,
             verbose=False,
         )
     if program is None:
-        raise ModelError(f"torch could not export {path.name}")
-    program.save(path, external_data=False)
-    store_fp16_file(path, path)
+        raise ModelError(f"torch could not export {type(module).__name__}")
+    return program
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """torch's exporter warns about its own insides, and that torchvision is not there."""
+    log = logging.getLogger("torch.onnx._internal.exporter._registration")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(before)
+
+
+def _save(program: torch.onnx.ONNXProgram, path: Path, stored: Stored, external: bool) -> None:
+    program.save(path, external_data=external)
+    if stored == "fp16":
+        store_fp16_file(path, path)  # half of it: one file again
+        data_file(path).unlink(missing_ok=True)
+
+
+def data_file(path: Path) -> Path:
+    """Where weights of a graph lie that are too many for its own file."""
+    return path.with_name(f"{path.name}.data")
+
+
+def bytes_of(module: nn.Module) -> int:
+    """The size of a module's weights in memory."""
+    return sum(part.numel() * part.element_size() for part in module.state_dict().values())
 
 
 def _compare(
-    module: nn.Module, path: Path, names: Sequence[str], trials: Sequence[tuple[Tensor, ...]]
+    module: nn.Module,
+    path: Path,
+    names: Sequence[str],
+    trials: Sequence[tuple[Tensor, ...]],
+    tolerance: float,
 ) -> Exported:
     session = open_session(path, SessionOptions(threads=1))
     error = 0.0
@@ -130,9 +198,10 @@ def _compare(
         wanted = wanted if isinstance(wanted, tuple) else (wanted,)
         for got, want in zip(session.run(given).values(), wanted, strict=True):
             error = max(error, _relative_error(got, want.numpy()))
-    if not error <= TOLERANCE:
+    if not error <= tolerance:
         raise ModelError(f"{path.name} differs from its module by {error:.2g} after export")
-    return Exported(path, path.stat().st_size, error)
+    files = [file for file in (path, data_file(path)) if file.is_file()]
+    return Exported(path, sum(file.stat().st_size for file in files), error)
 
 
 def _relative_error(got: NDArray[np.float32], want: NDArray[np.float32]) -> float:
@@ -140,16 +209,17 @@ def _relative_error(got: NDArray[np.float32], want: NDArray[np.float32]) -> floa
     return float((distance / np.linalg.norm(want, axis=-1)).max())
 
 
-def _random_texts(batch: int, tokens: int) -> tuple[Tensor, Tensor]:
+def _random_texts(batch: int, tokens: int, words: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(batch * 100 + tokens)
-    ids = torch.randint(1000, 30000, (batch, tokens), generator=generator)
+    ids = torch.randint(words // 30, words, (batch, tokens), generator=generator)
     mask = torch.ones_like(ids)
     if batch > 1:
         mask[1, tokens // 2 :] = 0
     return ids, mask
 
 
-def _random_frames(batch: int, space: EmbeddingSpace) -> Tensor:
+def random_frames(batch: int, space: EmbeddingSpace) -> Tensor:
+    """Clips of noise, uint8 [B, T, H, W, 3]; the same for the same batch."""
     shape = (batch, space.frames_per_clip, space.height, space.width, 3)
     generator = torch.Generator().manual_seed(batch)
     return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)

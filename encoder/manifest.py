@@ -11,12 +11,16 @@ import msgspec
 
 from encoder.errors import ManifestError
 from encoder.space import EmbeddingSpace
+from streamer.clip import Instants
+from streamer.resizing import KERNELS
 
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # no folder, no "..", nothing hidden
 
-Precision = Literal["fp32", "fp16", "int8", "none"]  # how weights are stored; none: no weights
+Precision = Literal[
+    "fp32", "fp16", "bf16", "int8", "none"
+]  # how weights are stored; none: no weights
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +30,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     license: str
     origin: str = ""  # where it is to be had
     used_for: str = ""
+    file: str = ""  # the name of the very file that went in, and its SHA-256 in hexadecimal
+    sha256: str = ""
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +55,14 @@ class SpaceEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     kernel: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    instants: Instants = "middles"
+
+    def __post_init__(self) -> None:
+        if self.kernel not in KERNELS:
+            raise ManifestError(
+                f"pictures cannot be resized by the kernel {self.kernel!r}: there are"
+                f" {', '.join(KERNELS)}"
+            )
 
     @classmethod
     def of(cls, space: EmbeddingSpace) -> "SpaceEntry":
@@ -90,10 +104,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     files: dict[str, FileEntry] = {}
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise ManifestError(
-                f"{self.name!r} cannot name a bundle: use lower-case letters, digits, '.' and '-'"
-            )
+        check_name(self.name)
         for name in self.files:
             if name == MANIFEST or not _FILE_NAME.fullmatch(name):
                 raise ManifestError(f"bundle {self.name} names a file {name!r}: not allowed")
@@ -102,6 +113,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 f"bundle {self.name} calls its embedding space {self.space.id}, but it describes"
                 f" {self.space.space.id}: it was edited, or made for another Watchword"
             )
+
+
+def check_name(name: str) -> str:
+    """The name of a bundle; raises ManifestError if it cannot be one."""
+    if not _NAME.fullmatch(name):
+        raise ManifestError(
+            f"{name!r} cannot name a bundle: use lower-case letters, digits, '.' and '-'"
+        )
+    return name
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -13,6 +13,11 @@ DURATION = Histogram(
     ["stage"],
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
 )
+LATENCY = Histogram(
+    "watchword_encode_latency_seconds",
+    "Seconds from when a clip was produced until its embedding was committed",
+    buckets=(0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 3.0, 10.0, 60.0),
+)
 DEAD_LETTER_COUNT = Counter(
     "watchword_dead_letters_total", "Records given up after repeated faults", ["stage"]
 )
@@ -28,6 +33,9 @@ CLIPS_STALE = Counter(
 )
 BUNDLE_INFO = Gauge(
     "watchword_bundle_info", "1 for the bundle in use", ["name", "version", "space"]
+)
+RUNTIME_INFO = Gauge(
+    "watchword_encode_runtime_info", "1 for what the video tower runs on", ["runtime"]
 )
 TEXTS = Counter(
     "watchword_query_texts_total",

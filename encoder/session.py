@@ -1,18 +1,21 @@
 """ONNX Runtime, in the one file that knows it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 from encoder.errors import ModelError, RuntimeMissingError
 
 Arrays = Mapping[str, NDArray[Any]]
+Provider = str | tuple[str, dict[str, str]]  # by name, with its options or without
+Runtime = Literal["auto", "tensorrt", "tensorrt-rtx", "tensorrt-ep", "cuda", "cpu"]
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _ERRORS_ONLY = 3  # ONNX Runtime's log severity
-_PREFERRED = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +23,21 @@ class SessionOptions:
     """How a model is run."""
 
     threads: int = 0  # CPU threads inside one operator; 0 = one for every core
-    device: str = "auto"  # "auto" takes the card if ONNX Runtime sees one; "cpu" never does
-    tensorrt: bool = False  # TensorRT builds an engine for minutes on first use: opt in
+    device: str = "auto"  # "auto" takes a card if there is one, "cpu" never; "cuda:1" wants one
+    runtime: Runtime = "auto"  # of the video tower, see `encoder.runtimes`; others: CUDA or CPU
+
+    @property
+    def card(self) -> int:
+        """The number of the card, if one is used."""
+        return int(self.device.partition(":")[2] or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plugged:
+    """Devices of a provider that came in a library of its own, and the provider's options."""
+
+    devices: Sequence[Any]
+    options: dict[str, str]
 
 
 class Session:
@@ -53,8 +69,12 @@ class Session:
             )
 
 
-def open_session(path: Path, options: SessionOptions | None = None) -> Session:
-    """Load an ONNX file.
+def open_session(
+    path: Path,
+    options: SessionOptions | None = None,
+    on: Sequence[Provider] | Plugged | None = None,
+) -> Session:
+    """Load an ONNX file, to run `on` these providers; by default on CUDA if it is there.
 
     Raises RuntimeMissingError if ONNX Runtime is not installed, ModelError if it refuses the file.
     """
@@ -66,9 +86,14 @@ def open_session(path: Path, options: SessionOptions | None = None) -> Session:
     settings.log_severity_level = _ERRORS_ONLY
     # Threads that spin while they wait would take the cores decoding needs.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers = choose_providers(ort.get_available_providers(), options)
+    if on is None:
+        on = choose_providers(ort.get_available_providers(), options)
     try:
-        inner = ort.InferenceSession(str(path), settings, providers=providers)
+        if isinstance(on, Plugged):
+            settings.add_provider_for_devices(list(on.devices), on.options)
+            inner = ort.InferenceSession(str(path), settings)
+        else:
+            inner = ort.InferenceSession(str(path), settings, providers=list(on))
     except Exception as error:
         raise ModelError(f"ONNX Runtime cannot load {path}: {error}") from error
     return Session(inner, path)
@@ -79,12 +104,40 @@ def available_providers() -> tuple[str, ...]:
     return tuple(_onnxruntime().get_available_providers())
 
 
-def choose_providers(available: list[str], options: SessionOptions) -> list[str]:
+def onnxruntime_version() -> str:
+    """As 1.31.1; raises RuntimeMissingError."""
+    return str(_onnxruntime().__version__)
+
+
+def choose_providers(available: Sequence[str], options: SessionOptions) -> list[Provider]:
     """The providers to ask for, best first; the CPU is always the last."""
-    if options.device == "cpu":
-        return ["CPUExecutionProvider"]
-    wanted = _PREFERRED if options.tensorrt else _PREFERRED[1:]
-    return [provider for provider in wanted if provider in available]
+    if options.device == "cpu" or options.runtime == "cpu" or CUDA not in available:
+        return [CPU]
+    return [(CUDA, {"device_id": str(options.card)}), CPU]
+
+
+def plugged_devices(name: str, library: Path) -> tuple[Any, ...]:
+    """The devices of the provider `name`, which lies in a library of its own and is loaded once.
+
+    Raises RuntimeMissingError if this ONNX Runtime takes no such libraries, or not this one.
+    """
+    ort = _onnxruntime()
+    if not hasattr(ort, "register_execution_provider_library"):
+        raise RuntimeMissingError(
+            f"ONNX Runtime {ort.__version__} cannot load {name}: pip install --upgrade onnxruntime"
+        )
+    try:
+        if not _of_provider(ort, name):
+            ort.register_execution_provider_library(name, str(library))
+    except Exception as error:
+        raise RuntimeMissingError(
+            f"ONNX Runtime {ort.__version__} cannot load {library.name}: {error}"
+        ) from error
+    return _of_provider(ort, name)
+
+
+def _of_provider(ort: ModuleType, name: str) -> tuple[Any, ...]:
+    return tuple(device for device in ort.get_ep_devices() if device.ep_name == name)
 
 
 def _onnxruntime() -> ModuleType:

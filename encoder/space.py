@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import msgspec
 
-from streamer.clip import ClipFormat
+from streamer.clip import ClipFormat, Instants
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +18,18 @@ class EmbeddingSpace:
     frames_per_clip: int
     width: int  # pixels after resizing
     height: int
-    kernel: str  # swscale kernel of the resize
+    kernel: str  # of the resize: a name of `streamer.resizing.KERNELS`
     mean: tuple[float, float, float]  # of RGB in [0, 1]
     std: tuple[float, float, float]
+    instants: Instants = "middles"  # where in its share of the clip each frame is taken
 
     @property
     def id(self) -> str:
         """A short name that differs whenever any part of the space differs."""
-        digest = hashlib.sha256(msgspec.json.encode(asdict(self), order="sorted")).hexdigest()
+        parts = asdict(self)
+        if self.instants == "middles":  # spaces had no other when the first of them got its name
+            del parts["instants"]
+        digest = hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
         return f"{self.model}-{self.dims}d-{digest[:8]}"
 
     @property
@@ -37,4 +41,5 @@ class EmbeddingSpace:
             height=self.height,
             kernel=self.kernel,
             seconds=self.clip_seconds,
+            instants=self.instants,
         )

@@ -12,7 +12,6 @@ from encoder.errors import ModelError, TextError
 from encoder.session import SessionOptions, open_session
 
 _BATCH = 32
-_SPECIAL_TOKENS = 2  # [CLS] and [SEP]: a text of these alone says nothing
 
 
 class TextEncoder:
@@ -25,13 +24,15 @@ class TextEncoder:
         self.space = bundle.space
         self.max_tokens = bundle.manifest.text.max_tokens
         self._tokenizer = _open_tokenizer(bundle)
+        self._marks = self._tokenizer.num_special_tokens_to_add(False)
         self._session = open_session(bundle.path("text"), options)
         self._session.require({"input_ids", "attention_mask"}, {"pooled", "tokens"})
 
     def encode(self, texts: Sequence[str]) -> list[TextFeatures]:
         """Features of each text, in order; tokens past the bundle's `max_tokens` are cut off.
 
-        `tokens` holds every real token, [CLS] and [SEP] too: float32 [N, D], 2 < N <= 40.
+        `tokens` holds every real token, the marks of start and end too ([CLS] and [SEP] of BERT):
+        float32 [N, D], 2 < N <= `max_tokens`.
         Raises TextError for a text without words.
         """
         ids = [self._ids(text) for text in texts]
@@ -47,10 +48,12 @@ class TextEncoder:
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text).ids
-        if len(ids) <= _SPECIAL_TOKENS:
+        # Tokenizers of bytes make tokens of control characters too
+        visible = any(letter.isprintable() and not letter.isspace() for letter in text)
+        if not visible or len(ids) <= self._marks:  # marks alone say nothing
             raise TextError(f"the text {text!r} has no words to encode")
         if len(ids) > self.max_tokens:
-            ids = [*ids[: self.max_tokens - 1], ids[-1]]  # [SEP] stays the last
+            ids = [*ids[: self.max_tokens - 1], ids[-1]]  # the mark of the end stays the last
         return ids
 
     def _run(self, texts: Sequence[str], ids: Sequence[list[int]]) -> Iterator[TextFeatures]:

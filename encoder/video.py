@@ -1,23 +1,27 @@
 """Clips to unit vectors."""
 
+import logging
+
 import numpy as np
 from numpy.typing import NDArray
 
 from encoder.bundle import Bundle
-from encoder.config import CPU_BATCH, GPU_BATCH
 from encoder.errors import ClipError, ModelError
-from encoder.metrics import BUNDLE_INFO
-from encoder.session import SessionOptions, open_session
+from encoder.metrics import BUNDLE_INFO, RUNTIME_INFO
+from encoder.runtimes import open_video
+from encoder.session import SessionOptions
+
+_log = logging.getLogger(__name__)
 
 
 class VideoEncoder:
-    """A bundle's video tower.
+    """A bundle's video tower, on the runtime that `encoder.runtimes.open_video` chooses.
 
-    Raises ModelError if the tower is not what the manifest's embedding space says.
+    Raises ModelError if the tower is not what the manifest's embedding space says, and what
+    `open_video` raises.
     """
 
     def __init__(self, bundle: Bundle, options: SessionOptions | None = None) -> None:
-        path = bundle.path("video")
         self.space = bundle.space
         self._shape = (
             self.space.frames_per_clip,
@@ -25,23 +29,39 @@ class VideoEncoder:
             self.space.width,
             3,
         )
-        self._session = open_session(path, options)
-        self._session.require({"frames"}, {"embedding"})
-        wanted = self._session.inputs["frames"][1:]
-        if wanted != self._shape:
-            raise ModelError(f"{path} takes clips {wanted}, its manifest promises {self._shape}")
+        opened = open_video(bundle, options)
+        self._runner = opened.runner
+        if self._runner.clip_shape != self._shape:
+            raise ModelError(
+                f"the video tower of {bundle.folder} takes clips {self._runner.clip_shape}, its"
+                f" manifest promises {self._shape}"
+            )
+        passed_over = "".join(f"; not {name}: {why}" for name, why in opened.passed_over.items())
+        _log.info("the video model runs on %s%s", self._runner.description, passed_over)
         BUNDLE_INFO.labels(bundle.name, bundle.manifest.version, self.space.id).set(1)
+        RUNTIME_INFO.labels(self._runner.runtime).set(1)
 
     @property
     def best_batch(self) -> int:
         """How many clips one run should hold on this device."""
-        return CPU_BATCH if self._session.providers == ("CPUExecutionProvider",) else GPU_BATCH
+        return self._runner.best_batch
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether the next batch can be made ready while one is encoded."""
+        return self._runner.runtime != "cpu"
+
+    @property
+    def runtime(self) -> str:
+        """What the tower runs on: tensorrt, tensorrt-rtx, tensorrt-ep, cuda or cpu."""
+        return self._runner.runtime
 
     def encode(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """RGB clips uint8 [B, T, H, W, 3] -> unit vectors float32 [B, D].
 
-        A clip's vector does not depend on the others of its batch. Raises ClipError if the shape
-        is not the space's, ModelError if a vector is not finite.
+        A clip's vector does not depend on the others of its batch. May be called by several threads
+        at once. Raises ClipError if the shape is not the space's, ModelError if a vector is not
+        finite or the runtime refuses, EngineError if the card fails.
         """
         if clips.dtype != np.uint8 or clips.shape[1:] != self._shape:
             raise ClipError(
@@ -50,7 +70,7 @@ class VideoEncoder:
             )
         if not len(clips):
             return np.zeros((0, self.space.dims), np.float32)
-        vectors: NDArray[np.float32] = self._session.run({"frames": clips})["embedding"]
+        vectors = self._runner.run(clips)
         if vectors.shape != (len(clips), self.space.dims) or not np.isfinite(vectors).all():
             raise ModelError(
                 f"the video tower of {self.space.id} gave {vectors.shape}, or numbers that are"

@@ -36,7 +36,11 @@ class Budget(NamedTuple):
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Logistic regression on MOMENT_FEATURES, fitted out-of-fold, and its false-alarm curve."""
+    """Logistic regression on MOMENT_FEATURES, fitted out-of-fold, and its false-alarm curve.
+
+    With `calibrated` False nothing was fitted or measured: what stands for probabilities are the
+    network's own scores, and no alert budget can be kept.
+    """
 
     mean: tuple[float, ...]
     scale: tuple[float, ...]
@@ -48,6 +52,20 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     saliency_bias: float = 0.0
     # (probability threshold, false alarms per hour of one query on one camera), ascending
     false_alarms: tuple[tuple[float, float], ...] = ()
+    calibrated: bool = True
+
+    @classmethod
+    def uncalibrated(cls) -> "Calibration":
+        """A moment's probability is its combined score, a clip's the sigmoid of its saliency."""
+        features = len(MOMENT_FEATURES)
+        return cls(
+            mean=(0.0,) * features,
+            scale=(1.0,) * features,
+            weights=tuple(float(name == "combined_score_logit") for name in MOMENT_FEATURES),
+            bias=0.0,
+            training_prior=REFERENCE_PRIOR,
+            calibrated=False,
+        )
 
     def __post_init__(self) -> None:
         sizes = {len(self.mean), len(self.scale), len(self.weights)}
@@ -60,6 +78,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise SettingsError("a calibration's scales must be positive")
         if not (0 < self.training_prior < 1 and 0 < self.reference_prior < 1):
             raise SettingsError("a calibration's priors must lie between 0 and 1")
+        if self.false_alarms and not self.calibrated:
+            raise SettingsError("a calibration that was not made has no false-alarm curve")
         _check_curve(self.false_alarms)
 
     def log_odds(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,12 +105,20 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
         Interpolates log(rate) against log-odds of the threshold; beyond what was measured the
         curve's end is used and `measured` is False. Raises SensitivityError for a budget that is
-        not positive, SettingsError for a bundle without a curve.
+        not positive, and for any budget where the bundle is not calibrated; SettingsError for a
+        calibrated bundle without a curve.
         """
         if not (np.isfinite(alerts_per_day) and alerts_per_day > 0):
             raise SensitivityError(
                 f"alerts_per_day is {alerts_per_day:g}: it must be a positive number, "
                 "0.2 is one in five days"
+            )
+        if not self.calibrated:
+            raise SensitivityError(
+                f"{alerts_per_day:g} alerts a day cannot be promised: this bundle was never"
+                " calibrated on streams without the event. Give a threshold instead (--threshold"
+                " 0.5): it is compared with the network's own score, between 0 and 1; or use a"
+                " calibrated bundle"
             )
         if not self.false_alarms:
             raise SettingsError("the bundle measured no false-alarm curve: give a threshold")

@@ -54,18 +54,27 @@ class MomentDetector:
         made = self._session.run(
             {"video": video, "video_mask": video_mask, "text": text, "text_mask": text_mask}
         )
-        output = _as_output(made, video_mask > 0)
+        counted = self._settings.padding_counts
+        output = _as_output(made, video_mask > 0, counted)
         # Fractions refer to the end of the last valid clip, and the newest clip is always valid.
-        seconds = np.array([len(window.mask) * window.clip_seconds for window, _ in pairs])
-        found = combined_windows(output, seconds, self._settings.postprocess)
+        clip_seconds = np.array([window.clip_seconds for window, _ in pairs])
+        lengths = np.array([video.shape[1] if counted else len(one.mask) for one, _ in pairs])
+        found = combined_windows(output, lengths * clip_seconds, self._settings.postprocess)
         for row, (window, _) in enumerate(pairs):
             clips = len(window.mask)
-            best = found[row][: self._settings.max_moments]  # [k, 3]
             yield Grounding(
-                spans=tuple(_span(start, end, score, seconds[row]) for start, end, score in best),
+                spans=tuple(self._spans(found[row], clips * window.clip_seconds)),
                 local_saliency=output.local_saliency[row, :clips],
                 global_saliency=output.global_saliency[row, :clips],
             )
+
+    def _spans(self, found: NDArray[np.float64], seconds: float) -> Iterator[Span]:
+        """The best of (start s, end s, score) [k, 3], in a window of so many seconds."""
+        if self._settings.padding_counts:  # what lies in the rows that fill up was never seen
+            found = np.column_stack([np.clip(found[:, :2], 0.0, seconds), found[:, 2]])
+            found = found[found[:, 1] > found[:, 0]]
+        for start, end, score in found[: self._settings.max_moments]:
+            yield Span(float(start / seconds), float(end / seconds), float(score))
 
 
 def padded_clips(clips: int) -> int:
@@ -101,7 +110,9 @@ def _batches(pairs: Sequence[Pair], size: int) -> Iterator[list[int]]:
         yield from (rows[first : first + size] for first in range(0, len(rows), size))
 
 
-def _as_output(made: Mapping[str, NDArray[np.generic]], mask: NDArray[np.bool_]) -> DetectorOutput:
+def _as_output(
+    made: Mapping[str, NDArray[np.generic]], mask: NDArray[np.bool_], padding_counts: bool
+) -> DetectorOutput:
     pairs, clips = mask.shape
     positions = clips * 15 // 4
     trailing: dict[str, tuple[int | None, ...]] = {  # None: as many queries as the graph has
@@ -115,6 +126,8 @@ def _as_output(made: Mapping[str, NDArray[np.generic]], mask: NDArray[np.bool_])
         "atss_centerness": (positions,),
     }
     arrays = {name: _checked(made, name, (pairs, *shape)) for name, shape in trailing.items()}
+    if padding_counts:
+        return DetectorOutput(**arrays, mask=None)
     # The graph's spans are fractions of the padded length; DetectorOutput wants them up to the
     # last valid clip.
     valid = clips - mask[:, ::-1].argmax(axis=1)  # [B]
@@ -133,7 +146,3 @@ def _checked(
     if not fits:
         raise DetectorError(f"the detector's graph should give {name} {wanted}, it gives {shape}")
     return made[name].astype(np.float32, copy=False)
-
-
-def _span(start: float, end: float, score: float, seconds: float) -> Span:
-    return Span(float(start / seconds), float(end / seconds), float(score))

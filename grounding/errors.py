@@ -46,7 +46,7 @@ class DetectorError(GroundingError):
 
 
 class WeightsError(GroundingError):
-    """A checkpoint that cannot be read, or whose tensors are not this network's."""
+    """A checkpoint whose tensors are not this network's, or not what is asked of it."""
 
 
 class DeliveryError(GroundingError):

@@ -15,7 +15,8 @@ class DetectorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     A pair passes the gate when the local saliency (logit) of one of the newest `gate_clips` clips
     reaches `gate_threshold`: an event is often recognised best when the clip after its first is
-    there too.
+    there too. `padding_counts` is for official networks: rows that fill a window up are clips to
+    them, so that fractions refer to the padded length.
     """
 
     saliency_scale: float  # local saliency = scale * cosine(clip, sentence) + bias
@@ -28,6 +29,7 @@ class DetectorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     # Spans of a pair that are calibrated, best combined score first. On a busy road a window
     # holds dozens of events, and the newest, not the best, is the one to be told.
     max_moments: int = 40
+    padding_counts: bool = False
     postprocess: PostprocessSettings = msgspec.field(default_factory=PostprocessSettings.live)
 
     def __post_init__(self) -> None:

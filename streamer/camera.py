@@ -108,6 +108,8 @@ class Camera:
         self._reading = reading or ReadHere(read_frames, self._cutter)
         self._back_off = BackOff(settings.back_off)
         self._sight.begin()
+        self.tally.card_refusal = ""  # what was no good for it there may be for what is read now
+        self._told_decoder = ""
 
     def run(self, stop: threading.Event) -> None:
         """Blocks until the source ends (files) or `stop` is set.
@@ -222,6 +224,17 @@ class Camera:
         seconds = self._new("decode_seconds", self._sight.tally.decode_seconds)
         self._metrics.decode_seconds.labels(self._camera_id).inc(seconds)
         self._evidence.tell(self._sight.tally.evidence)
+        self._tell_decoder()
+
+    def _tell_decoder(self) -> None:
+        tally = self._sight.tally
+        if refusals := self._new("card_refusals", tally.card_refusals):
+            self._metrics.card_refusals.labels(self._camera_id).inc(refusals)
+            why = tally.card_refusal
+            _log.warning("camera %s: decoded on the processor: %s", self._camera_id, why)
+        if self._sight.shown_at is not None and self._told_decoder != tally.decoder:
+            self._told_decoder = tally.decoder
+            self._metrics.tell_decoder(self._camera_id, self._told_decoder)
 
     def _new(self, name: str, count: float) -> float:
         """How much a count grew since it was last asked for."""

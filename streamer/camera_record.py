@@ -2,7 +2,7 @@
 
 import msgspec
 
-from streamer.config import Decode, RtspTransport
+from streamer.config import Decode, Decoder, RtspTransport
 from streamer.picture_area import Box, Polygon
 from streamer.schema import RecordDecoder
 
@@ -25,9 +25,9 @@ class CameraRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fals
     `source` never holds user info, nor does `sub_source`, which is read in its place where it is
     set: evidence is still recorded from `source`. `masks` and `region` are of the picture as it is
     shown, in fractions of its width and height. `loop` plays a file for ever; a file plays at its
-    own speed in a running server, as if it were live. `declared` cameras stand in the configuration
-    file and are read-only elsewhere. A record with a lower `revision` than one already seen is
-    ignored.
+    own speed in a running server, as if it were live. `decoder` None leaves it to the streamer.
+    `declared` cameras stand in the configuration file and are read-only elsewhere. A record with a
+    lower `revision` than one already seen is ignored.
     """
 
     schema: int = 1
@@ -44,6 +44,7 @@ class CameraRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fals
     masks: tuple[Polygon, ...] = ()
     region: Box | None = None
     evidence: bool = True
+    decoder: Decoder | None = None
     declared: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from streamer.address import redact
 from streamer.camera_record import CameraRecord, Credentials
-from streamer.config import Decode, RtspTransport
+from streamer.config import Decode, Decoder, RtspTransport
 from streamer.entity_id import ENTITY_ID, check_camera_id
 from streamer.errors import EntityInvalidError, Reason
 from streamer.health import CameraHealth, State
@@ -44,6 +44,13 @@ Source = Annotated[
 Loop = Annotated[bool, Field(description="Play a file for ever.")]
 Paused = Annotated[bool, Field(description="Do not read it for now.")]
 Transport = Annotated[RtspTransport, Field(description="How RTSP cameras send pictures.")]
+DecodedBy = Annotated[
+    Decoder | None,
+    Field(
+        description="Where its pictures are decoded. cuda: on an NVIDIA card, or not at all; auto: "
+        "there where it can be; null: as the server is set."
+    ),
+]
 CredentialsEnvironment = Annotated[
     str,
     StringConstraints(pattern=r"^WATCHWORD_CAMERA_[A-Z0-9_]{1,100}$"),
@@ -120,6 +127,7 @@ class CameraRequest(Shape):
     loop: Loop = False
     paused: Paused = False
     rtsp_transport: Transport = "tcp"
+    decoder: DecodedBy = None
     credentials_environment: CredentialsEnvironment | None = None
     sub_source: SubSource | None = None
     decode: DecodeMode = "auto"
@@ -138,6 +146,7 @@ class CameraChange(Shape):
     loop: Loop | None = None
     paused: Paused | None = None
     rtsp_transport: Transport | None = None
+    decoder: DecodedBy = None
     credentials_environment: CredentialsEnvironment | None = None
     sub_source: SubSource | None = None
     decode: DecodeMode | None = None
@@ -164,6 +173,7 @@ class CameraReply(Shape):
     loop: bool
     paused: bool
     rtsp_transport: RtspTransport
+    decoder: DecodedBy
     credentials: Literal["sealed", "environment"] | None = Field(
         description="Where its user and password are: encrypted in the store, or in the "
         "environment of the server."
@@ -196,6 +206,7 @@ def reply(camera: CameraRecord, health: CameraHealth | None) -> CameraReply:
         loop=camera.loop,
         paused=camera.paused,
         rtsp_transport=camera.rtsp_transport,
+        decoder=camera.decoder,
         credentials=_kind(camera.credentials),
         sub_source=None if camera.sub_source is None else redact(camera.sub_source),
         decode=camera.decode,
@@ -220,6 +231,7 @@ def as_requested(camera: CameraRecord) -> dict[str, object]:
         "loop": camera.loop,
         "paused": camera.paused,
         "rtsp_transport": camera.rtsp_transport,
+        "decoder": camera.decoder,
         "credentials_environment": None if credentials is None else credentials.environment,
         "sub_source": camera.sub_source,
         "decode": camera.decode,
@@ -250,6 +262,7 @@ def apply(
         loop=asked.loop,
         paused=asked.paused,
         rtsp_transport=asked.rtsp_transport,
+        decoder=asked.decoder,
     )
 
 

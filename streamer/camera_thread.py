@@ -131,6 +131,6 @@ def _way(record: CameraRecord | None) -> object:
         return "paused"
     return (
         (record.source, record.sub_source, record.credentials, record.rtsp_transport),
-        (record.loop, record.declared, record.decode, record.evidence),
+        (record.loop, record.declared, record.decode, record.decoder, record.evidence),
         (record.masks, record.region),
     )

@@ -1,6 +1,7 @@
 """A clip: two seconds of one session, as T evenly spaced frames."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from streamer.frame import ClockSource
 
 CLIP_SECONDS = 2.0
+Instants = Literal["middles", "starts"]  # of T equal parts of a clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,9 @@ class ClipFormat:
     frames: int  # T
     width: int
     height: int
-    kernel: str = "area"  # a swscale kernel: "area", "bilinear", "bicubic", "lanczos"
+    kernel: str = "area"  # a name of `streamer.resizing.KERNELS`
     seconds: float = CLIP_SECONDS
+    instants: Instants = "middles"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,8 @@ from streamer.picture_area import Box, Polygon
 from streamer.record import Travels
 
 RtspTransport = Literal["tcp", "udp"]
+# Where pictures are decoded. cuda: on an NVIDIA card, or not at all; auto: there where it can be
+Decoder = Literal["auto", "cpu", "cuda"]
 
 # Which pictures of a stream are decoded. all: every one; nonref: not those that no other picture
 # is made from; keyframes: only those that are made from no other; auto: as few as a clip needs.
@@ -48,6 +50,7 @@ class ReadOptions:
     masks: tuple[Polygon, ...] = ()  # blackened; in fractions of the picture as it is shown
     region: Box | None = None  # what is looked at of the picture as it is shown; None: all
     tap: PacketTap | None = field(default=None, compare=False)  # is given every packet
+    decoder: Decoder = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,8 @@ class StreamerPartConfig:
     None allows them anywhere. `unseal` opens `Credentials.sealed` and raises SourceAccessError
     when it cannot; `environ` holds what `Credentials.environment` names. A camera that hangs when
     it is to end, or to go to another process, is waited for `stop_seconds`. Clips that leave the
-    machine have `pixels` as JPEG. With `isolation` by processes each reads `per_process` cameras.
-    Without `evidence` none is kept.
+    machine have `pixels` as JPEG. `decoder` is that of cameras whose records name none. With
+    `isolation` by processes each reads `per_process` cameras. Without `evidence` none is kept.
     """
 
     clip_format: ClipFormat
@@ -118,3 +121,4 @@ class StreamerPartConfig:
     isolation: Isolation = "process"
     per_process: int = 4
     evidence: EvidenceConfig | None = None
+    decoder: Decoder = "auto"

@@ -22,9 +22,10 @@ _GAP_STEPS = 3  # so many frames' time without a frame is a gap, not unsteady de
 
 
 def sample_instants(clip_format: ClipFormat) -> NDArray[np.float64]:
-    """Seconds into a clip at which its T frames are taken: the middles of T equal parts. [T]"""
+    """Seconds into a clip at which its T frames are taken: one in each of T equal parts. [T]"""
     share = clip_format.seconds / clip_format.frames
-    return (np.arange(clip_format.frames, dtype=np.float64) + 0.5) * np.float64(share)
+    place = 0.5 if clip_format.instants == "middles" else 0.0
+    return (np.arange(clip_format.frames, dtype=np.float64) + place) * np.float64(share)
 
 
 def cut_clips(

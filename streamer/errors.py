@@ -10,6 +10,7 @@ StreamerError
 │   ├── NoVideoTrackError       a sound file, or data only
 │   ├── UndecodableError        a video of which not one picture decodes
 │   ├── UnsupportedSourceError  this FFmpeg has no such protocol or decoder
+│   ├── CardDecodingError       a card is to decode it and cannot
 │   ├── SourceAccessError       wrong or missing credentials, or file permission
 │   ├── SourceRefusedError      nobody listens at the address
 │   ├── SourceUnknownHostError  the host name does not resolve
@@ -101,6 +102,12 @@ class UndecodableError(SourceError):
 
 class UnsupportedSourceError(SourceError):
     """This build of FFmpeg lacks the protocol or decoder."""
+
+
+class CardDecodingError(SourceError):
+    """It is to be decoded on a card, and there is none, or it does not take it."""
+
+    reason: ClassVar[Reason] = "decode"
 
 
 class SourceAccessError(SourceError):

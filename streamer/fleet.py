@@ -30,9 +30,9 @@ _log = logging.getLogger(__name__)
 class Fleet:
     """Runs cameras as their records say.
 
-    A camera whose source, credentials, loop or transport changed ends its session and begins
-    another; what else changes (labels) does not touch it. Calls come from one thread and return
-    at once: a camera ends when the read it is in returns, and only then begins anew or is
+    A camera whose source, credentials, loop, transport or decoder changed ends its session and
+    begins another; what else changes (labels) does not touch it. Calls come from one thread and
+    return at once: a camera ends when the read it is in returns, and only then begins anew or is
     forgotten. What cannot be read is tried again for ever.
 
     Cameras begin a part of a clip's length apart: if all began at once, as after a restart, all
@@ -154,6 +154,7 @@ class Fleet:
             decode_threads=1,
             masks=record.masks,
             region=record.region,
+            decoder=record.decoder or config.decoder,
         )
         return CameraSettings(
             record.source, options, "own", record.loop, config.back_off, config.pixels

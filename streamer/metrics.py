@@ -45,6 +45,18 @@ class StreamerMetrics:
             ["camera"],
             registry=registry,
         )
+        self.decoder = Gauge(
+            "watchword_stream_decoder_info",
+            "1 for what the camera's pictures are decoded on: cpu, or cuda (an NVIDIA card).",
+            ["camera", "decoder"],
+            registry=registry,
+        )
+        self.card_refusals = Counter(
+            "watchword_stream_card_refusals_total",
+            "Times a camera went from the card to the processor, which decodes it from then on.",
+            ["camera"],
+            registry=registry,
+        )
         self.records_refused = Counter(
             "watchword_camera_records_refused_total",
             "Records of cameras that could not be read; what the camera was before goes on.",
@@ -63,6 +75,11 @@ class StreamerMetrics:
         self.recording.forget(camera_id)
         for metric in (
             *(self.up, self.reconnects, self.last_frame, self.clips),
-            *(self.decode_errors, self.decode_seconds),
+            *(self.decode_errors, self.decode_seconds, self.decoder, self.card_refusals),
         ):
             metric.remove_by_labels({"camera": camera_id})
+
+    def tell_decoder(self, camera_id: str, decoder: str) -> None:
+        """Say what a camera is decoded on; of what it was before nothing stays."""
+        self.decoder.remove_by_labels({"camera": camera_id})
+        self.decoder.labels(camera_id, decoder).set(1)

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from streamer.address import Address, find_addresses
 from streamer.config import ReadOptions
-from streamer.errors import SourceAddressError
+from streamer.errors import SourceAddressError, UndecodableError
+from streamer.ffmpeg.card import Card
 from streamer.ffmpeg.decoding import Reading, decode, prepare, read_packets
 from streamer.ffmpeg.files import read_file
 from streamer.ffmpeg.live import read_live, tap_live
@@ -89,7 +90,20 @@ def _metered(frames: Iterator[Frame], tally: ReadTally) -> Iterator[Frame]:
 
 
 def _read_one(reading: Reading) -> Iterator[Frame]:
-    with opened(reading.address, reading.options) as source:
+    card = reading.card.choose()
+    try:
+        yield from _read_with(reading, card)
+    except UndecodableError:
+        if card is None:
+            raise
+        reading.card.refuse("its pictures do not decode there")
+        if reading.pictures:
+            raise
+        yield from _read_with(reading, None)
+
+
+def _read_with(reading: Reading, card: Card | None) -> Iterator[Frame]:
+    with opened(reading.address, reading.options, card) as source:
         reading.tally.opened += 1
         painter = Painter(reading.options, reading.address, reading.tally)
         read = read_live if source.live else read_file
@@ -97,9 +111,9 @@ def _read_one(reading: Reading) -> Iterator[Frame]:
 
 
 def _probe_one(address: Address, options: ReadOptions) -> SourceFacts:
-    with opened(address, options) as source:
-        context = prepare(source, options)
-        reading = Reading(address, options, ReadTally())
+    reading = Reading(address, options, ReadTally())
+    with opened(address, options, reading.card.choose()) as source:
+        context = prepare(source, reading)
         packets = read_packets(source, reading)
         first = next((one for packet in packets for one in decode(packet, reading)), None)
         if first is None:
@@ -113,7 +127,9 @@ def _probe_one(address: Address, options: ReadOptions) -> SourceFacts:
             fps=float(stream.average_rate) if stream.average_rate else None,
             seconds=length,
             start=None if source.live else source.file_start(address, options),
-            pixel_format=context.pix_fmt or "unknown",
+            pixel_format=first.format.name,
             rotation=first.rotation,
             live=source.live,
+            decoder=reading.tally.decoder,
+            card_refusal=reading.tally.card_refusal,
         )

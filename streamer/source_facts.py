@@ -1,13 +1,16 @@
 """What is known of a source: before it is read, and while it is."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from streamer.evidence.tally import EvidenceTally
+
+DecodedOn = Literal["cpu", "cuda"]
 
 
 @dataclass(slots=True)
 class ReadTally:
-    """What a read met; counted while it goes on."""
+    """What a read met; counted while it goes on, and over all connections of a camera."""
 
     opened: int = 0  # sources: once a connection, once a file of a glob
     frames: int = 0
@@ -16,6 +19,15 @@ class ReadTally:
     skipped: int = 0  # packets that were not decoded, because no clip needs their pictures
     decode_seconds: float = 0.0  # the processor's, of the thread that reads
     evidence: EvidenceTally = field(default_factory=EvidenceTally)
+    decoder: DecodedOn = "cpu"  # what the newest connection is decoded on
+    card_refusals: int = 0  # times it went from the card to the processor
+    card_refusal: str = ""  # why it stays there; "": it does not
+
+    def refuse_card(self, why: str) -> None:
+        """Stay on the processor from now on."""
+        self.decoder = "cpu"
+        self.card_refusals += 1
+        self.card_refusal = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +43,5 @@ class SourceFacts:
     pixel_format: str
     rotation: int  # degrees counter-clockwise, as the display matrix says
     live: bool
+    decoder: DecodedOn = "cpu"
+    card_refusal: str = ""  # why the card was asked and did not decode it

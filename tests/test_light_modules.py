@@ -10,19 +10,34 @@ import pytest
 
 from tests.sources import ROOT, imports_of, module_name, python_files
 
-HEAVY = ("av", "torch", "onnxruntime", "onnx", "onnxscript", "kafka", "scipy", "tensorrt", "PIL")
+HEAVY = (
+    "av",
+    "cuda",
+    "kafka",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "PIL",
+    "scipy",
+    "tensorrt",
+    "torch",
+)
 
 # Which files may import what when they are imported themselves. Everything else is light.
 OWNERS = {
+    "deploy/bench/eager_tower.py": {"torch"},
     "streamer/jpeg.py": {"PIL"},
     "streamer/kafka_client.py": {"kafka"},
     "streamer/ffmpeg/*.py": {"av"},
     "streamer/evidence/media/*.py": {"av"},
     "streamer/evidence/pictures.py": {"PIL"},
     "encoder/session.py": {"onnxruntime"},
+    "encoder/bert.py": {"torch"},
+    "encoder/checkpoint/*.py": {"torch"},
     "encoder/efficientnet.py": {"torch"},
     "encoder/export.py": {"torch", "onnx"},
     "encoder/int8.py": {"torch", "onnx"},
+    "encoder/internvideo2/*.py": {"torch", "onnx"},
     "encoder/minilm.py": {"torch"},
     "encoder/onnx_weights.py": {"onnx"},
     "encoder/training/*.py": {"av", "torch", "onnx", "onnxscript", "onnxruntime", "scipy"},
@@ -35,6 +50,8 @@ HEAVY_BY_OTHERS = (
     "streamer/source.py",
     "streamer/evidence/segment_*.py",
     "streamer/evidence/event_media.py",
+    "deploy/convert/read.py",
+    "deploy/convert/run.py",
 )
 FILES = {module_name(path): path for path in python_files()}
 
@@ -70,7 +87,9 @@ def reaches_heavy(name: str, seen: set[str]) -> bool:
     seen.add(name)
     if heavy_at_import(path):
         return True
-    return any(reaches_heavy(found.module, seen) for found in imports_of(path) if found.at_import)
+    package = name.rpartition(".")[0]  # importing a module imports the packages it lies in
+    imported = [found.module for found in imports_of(path) if found.at_import]
+    return any(reaches_heavy(module, seen) for module in (package, *imported))
 
 
 @pytest.fixture(scope="module")

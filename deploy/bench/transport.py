@@ -126,6 +126,7 @@ class _Drawn:
     """An encoder that takes no time: vectors of the bundle's space, drawn at random."""
 
     best_batch = 32
+    overlaps = False
 
     def __init__(self, space: EmbeddingSpace) -> None:
         self.space = space

@@ -24,6 +24,7 @@ from deploy.bench.runtimes import bench_runtimes
 from deploy.bench.scene import SceneOptions, write_scene
 from deploy.bench.transport import RECORD_BYTES, TransportOptions, bench_transport
 from deploy.bench.workers import bench_workers
+from deploy.cli.bench_encode import encode
 from deploy.cli.output import plain_console
 from deploy.errors import BenchError, UsageError
 from deploy.sample_clip import sample_clip
@@ -63,7 +64,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     bench = typer.Typer(no_args_is_help=True, help="Measure this machine.")
-    for command in (decode, ground, pipeline, live, capacity, fan_out):
+    for command in (decode, encode, ground, pipeline, live, capacity, fan_out):
         bench.command()(command)
     app.add_typer(bench, name="bench")
 

@@ -6,6 +6,8 @@ import typer
 from rich import box
 from rich.table import Table
 
+from deploy.cli.build_engine import build_engine
+from deploy.cli.convert import convert
 from deploy.cli.output import plain_console
 from encoder.bundle import DEFAULT_BUNDLE, ListedBundle, list_bundles, load_bundle
 from encoder.manifest import MANIFEST
@@ -19,12 +21,16 @@ HEADLINES = {
     "  on one camera": "out_of_fold.presence.without_splices.value",
 }
 
+NOT_CALIBRATED = "no: scores are the network's own; alert budgets are refused, give thresholds"
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     bundles = typer.Typer(no_args_is_help=True, help="The models that are installed.")
     bundles.command("list")(list_installed)
     bundles.command()(verify)
+    bundles.command()(convert)
+    bundles.command("build-engine")(build_engine)
     app.add_typer(bundles, name="bundles")
 
 
@@ -66,6 +72,8 @@ def _described(listed: ListedBundle) -> Table:
     for label, sources in (("made of", manifest.sources), ("trained on", manifest.trained_on)):
         table.add_row(label, "\n".join(f"{one.name} ({one.license})" for one in sources))
     table.add_row("limits", "\n".join(manifest.limits))
+    if manifest.calibration.get("calibrated") is False:
+        table.add_row("calibrated", NOT_CALIBRATED)
     for label, path in HEADLINES.items():
         figure = _figure(manifest.accuracy, path)
         if figure is not None:

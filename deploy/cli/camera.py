@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
@@ -26,7 +26,7 @@ from deploy.clock import clock_time
 from deploy.errors import UsageError
 from streamer.address import redact
 from streamer.clip import ClipFormat
-from streamer.config import ReadOptions
+from streamer.config import Decoder, ReadOptions, RtspTransport
 from streamer.source_facts import SourceFacts
 
 CAMERAS = "/v1/cameras"
@@ -53,6 +53,12 @@ PausedSwitch = Annotated[
 ]
 TransportOption = Annotated[
     str | None, typer.Option(metavar="tcp|udp", help="How RTSP sends pictures (default tcp).")
+]
+DecoderOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|cpu|cuda", help="Decode on an NVIDIA card: where it can be, never, always."
+    ),
 ]
 CredentialsOption = Annotated[
     str | None,
@@ -85,6 +91,7 @@ def add(
     loop: LoopOption = False,
     paused: PausedOption = False,
     transport: TransportOption = None,
+    decoder: DecoderOption = None,
     label: LabelOption = None,
     credentials_environment: CredentialsOption = None,
     sub_source: SubSourceOption = None,
@@ -100,6 +107,7 @@ def add(
         loop=loop or None,
         paused=paused or None,
         rtsp_transport=transport,
+        decoder=decoder,
         labels=parse_labels(label) if label else None,
         credentials_environment=credentials_environment,
         **picture_fields(sub_source, decode, mask, region, evidence),
@@ -127,6 +135,7 @@ def edit(
     loop: LoopSwitch = None,
     paused: PausedSwitch = None,
     transport: TransportOption = None,
+    decoder: DecoderOption = None,
     label: LabelOption = None,
     credentials_environment: CredentialsOption = None,
     sub_source: SubSourceOption = None,
@@ -141,6 +150,7 @@ def edit(
         loop=loop,
         paused=paused,
         rtsp_transport=transport,
+        decoder=decoder,
         labels=parse_labels(label, removing=True) if label else None,
     )
     if credentials_environment is not None:
@@ -162,12 +172,15 @@ def remove(desk: Desk, cameras: IdsArgument) -> None:
 
 
 def probe_source(
-    source: SourceArgument, transport: TransportOption = None, as_json: JsonOption = False
+    source: SourceArgument,
+    transport: TransportOption = None,
+    decoder: DecoderOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Open a source here and now, without a server, and tell what it holds."""
     from streamer.source import probe  # PyAV: not needed to parse a command line
 
-    options = _read_options(transport)
+    options = _read_options(transport, decoder)
     began = time.monotonic()
     facts = probe(source, options)
     waited = round(time.monotonic() - began, 3)
@@ -177,14 +190,17 @@ def probe_source(
         plain_console().print(_facts(source, facts, waited))
 
 
-def _read_options(transport: str | None) -> ReadOptions:
-    match transport:
-        case None | "tcp":
-            return ReadOptions("probe", ANY_FORMAT)
-        case "udp":
-            return ReadOptions("probe", ANY_FORMAT, rtsp_transport="udp")
-        case _:
-            raise UsageError(f"--transport {transport!r} is neither tcp nor udp")
+def _read_options(transport: str | None, decoder: str | None) -> ReadOptions:
+    if transport not in (None, *get_args(RtspTransport)):
+        raise UsageError(f"--transport {transport!r} is neither tcp nor udp")
+    if decoder not in (None, *get_args(Decoder)):
+        raise UsageError(f"--decoder {decoder!r} is none of auto, cpu and cuda")
+    return ReadOptions(
+        "probe",
+        ANY_FORMAT,
+        rtsp_transport=cast(RtspTransport, transport or "tcp"),
+        decoder=cast(Decoder, decoder or "auto"),
+    )
 
 
 def _facts(source: str, facts: SourceFacts, waited: float) -> object:
@@ -199,11 +215,18 @@ def _facts(source: str, facts: SourceFacts, waited: float) -> object:
             ("size", f"{facts.width}x{facts.height}{turned}"),
             ("fps", "not told" if facts.fps is None else f"{facts.fps:.4g}"),
             ("codec", f"{facts.codec}, {facts.pixel_format}"),
+            ("decoded on", _decoder(facts)),
             ("length", "" if facts.seconds is None else f"{facts.seconds:.1f} s"),
             ("clock", clock),
             ("first picture", f"after {waited:.2f} s"),
         ),
     )
+
+
+def _decoder(facts: SourceFacts) -> str:
+    if facts.decoder == "cuda":
+        return "the NVIDIA card"
+    return f"the processor: {facts.card_refusal}" if facts.card_refusal else "the processor"
 
 
 def _table(cameras: Sequence[dict[str, Any]]) -> object:
@@ -235,6 +258,7 @@ def _details(camera: dict[str, Any]) -> object:
             ("why", reason),
             ("plays", "for ever" if camera["loop"] else ""),
             ("rtsp over", camera["rtsp_transport"]),
+            ("decoded on", camera["decoder"] or ""),
             ("credentials", camera["credentials"]),
             ("looked at", camera["sub_source"] or ""),
             ("decodes", camera["decode"]),

@@ -23,8 +23,20 @@ from deploy.errors import (
     StoreUrlError,
     UsageError,
 )
-from encoder.errors import BundleError, EncoderError, RuntimeMissingError, TextError
-from grounding.errors import GroundingError, QueryTextError, SensitivityError, SettingsError
+from encoder.errors import (
+    BundleError,
+    CheckpointError,
+    EncoderError,
+    RuntimeMissingError,
+    TextError,
+)
+from grounding.errors import (
+    GroundingError,
+    QueryTextError,
+    SensitivityError,
+    SettingsError,
+    WeightsError,
+)
 from streamer.errors import (
     BusAccessError,
     NotAVideoError,
@@ -47,6 +59,7 @@ _USAGE_ERRORS = (
     UsageError,
     ApiInputError,
     BundleError,
+    CheckpointError,
     KeyFileError,
     PortError,
     RuntimeMissingError,
@@ -60,6 +73,7 @@ _USAGE_ERRORS = (
     QueryTextError,
     SensitivityError,
     SettingsError,
+    WeightsError,
     BusAccessError,
     TopicPolicyError,
     NotAVideoError,

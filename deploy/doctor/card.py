@@ -11,7 +11,7 @@ from encoder.session import available_providers
 
 CUDA = "CUDAExecutionProvider"
 PATIENCE_SECONDS = 20.0  # a card that sleeps takes some of them to wake
-_QUERY = ("--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
+_QUERY = ("--query-gpu=name,driver_version,memory.total,memory.free", "--format=csv,noheader")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,6 @@ class Devices:
     cards: Cards
     providers: tuple[str, ...] = ()
     problem: str = ""
-
-    @property
-    def use_card(self) -> bool:
-        """Whether models ought to run on the card."""
-        return bool(self.cards.names) and CUDA in self.providers
 
 
 def find_cards() -> Cards:
@@ -101,6 +96,7 @@ def card_found(cards: Cards, providers: Sequence[str]) -> Check:
 
 
 def _described(line: str) -> str:
-    """`NVIDIA A10, 550.54, 23028 MiB` for people."""
-    name, driver, memory = ([part.strip() for part in line.split(",")] + ["", "", ""])[:3]
-    return f"{name}, driver {driver}, {memory}" if driver else name
+    """`NVIDIA A10, 550.54, 23028 MiB, 22000 MiB` for people."""
+    name, driver, memory, free = ([part.strip() for part in line.split(",")] + [""] * 4)[:4]
+    told = f"{name}, driver {driver}, {memory}" if driver else name
+    return f"{told}, {free} free" if free else told

@@ -7,7 +7,7 @@ from deploy.doctor import broker, card, database, model, place
 from deploy.doctor.check import Check, fail, ok
 from deploy.errors import ConfigError
 from deploy.settings import DEFAULT_FILE, Settings, load_settings
-from deploy.settings.parts import kafka_options
+from deploy.settings.parts import kafka_options, session_options
 
 
 def check_installation(config: Path | None, environ: Mapping[str, str]) -> Iterator[Check]:
@@ -21,7 +21,7 @@ def check_installation(config: Path | None, environ: Mapping[str, str]) -> Itera
             yield fail("configuration", sentence, f"every key stands in {DEFAULT_FILE}")
     devices = card.find_devices()
     yield from card.check_devices(devices)
-    yield from model.check_bundle(settings.bundle, card_wanted=devices.use_card)
+    yield from model.check_bundle(settings.bundle, devices, session_options(settings))
     yield from _place(settings)
     kafka = kafka_options(settings)
     yield database.check_store(settings.store_url, with_kafka=bool(kafka.bootstrap_servers))

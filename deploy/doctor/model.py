@@ -1,15 +1,19 @@
-"""The bundle: all its files, and what it runs on."""
+"""The bundle: all its files, and what its video model runs on."""
 
 from collections.abc import Iterator
 
-from deploy.doctor.card import CUDA
+from deploy.doctor.card import Devices
 from deploy.doctor.check import Check, fail, ok, warn
+from deploy.doctor.engine import check_engine
 from encoder.bundle import Bundle, load_bundle
 from encoder.errors import EncoderError, RuntimeMissingError
-from encoder.session import open_session
+from encoder.runtimes import OpenedVideo, open_video
+from encoder.session import SessionOptions
 
 
-def check_bundle(name: str, card_wanted: bool) -> Iterator[Check]:
+def check_bundle(
+    name: str, devices: Devices, options: SessionOptions | None = None
+) -> Iterator[Check]:
     """Its files against the manifest, its licence, and its video model loaded once."""
     try:
         bundle = load_bundle(name)
@@ -19,23 +23,36 @@ def check_bundle(name: str, card_wanted: bool) -> Iterator[Check]:
     manifest = bundle.manifest
     files = f"all {len(manifest.files)} files as in its manifest"
     yield ok("bundle", f"{manifest.name} {manifest.version}, {files}, {manifest.license}")
-    yield from _loaded(bundle, card_wanted)
+    options = options or SessionOptions()
+    yield from _loaded(bundle, devices, options)
+    yield from check_engine(bundle, devices, options)
 
 
-def _loaded(bundle: Bundle, card_wanted: bool) -> Iterator[Check]:
+def _loaded(bundle: Bundle, devices: Devices, options: SessionOptions) -> Iterator[Check]:
     try:
-        providers = open_session(bundle.path("video")).providers
-    except (RuntimeMissingError, ImportError):
+        opened = open_video(bundle, options)
+    except ImportError:
         return  # said where packages are
-    except EncoderError as error:
-        yield fail("model", str(error), "install another version of ONNX Runtime, or fetch again")
+    except RuntimeMissingError as error:
+        if options == SessionOptions():
+            return  # said where packages are
+        found, _, fix = str(error).rpartition(": ")
+        yield fail("model", found, f"{fix}; or set encoder.runtime and encoder.device to auto")
         return
-    if card_wanted and CUDA not in providers:
-        yield warn(
-            "model",
-            "ONNX Runtime fell back to the CPU: CUDA or cuDNN does not fit it",
-            "pip install --force-reinstall 'onnxruntime-gpu[cuda,cudnn]'",
-        )
-    else:
-        device = providers[0].removesuffix("ExecutionProvider") if providers else "nothing"
-        yield ok("model", f"the video model is loaded and runs on {device}")
+    except EncoderError as error:
+        yield fail("model", str(error), "install another version of its runtime, or fetch again")
+        return
+    yield _running(opened, devices, options)
+
+
+def _running(opened: OpenedVideo, devices: Devices, options: SessionOptions) -> Check:
+    """What it runs on; where that is less than the cards could do, why."""
+    runner = opened.runner
+    found = f"the video model is loaded and runs on {runner.description}"
+    if not devices.cards.names or options.device == "cpu" or options.runtime != "auto":
+        return ok("model", found)
+    reasons = "".join(f"; not {name}: {why}" for name, why in opened.passed_over.items())
+    if runner.runtime == "cpu":
+        fix = opened.passed_over.get("cuda", "").rpartition(": ")[2] or "see encoder.runtime"
+        return warn("model", found + reasons, fix)
+    return ok("model", found + reasons)

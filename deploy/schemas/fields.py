@@ -46,6 +46,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "masks": "Polygons that are blackened: corners x, y in fractions of the picture's size.",
         "region": "What is looked at: left, top, right, bottom in fractions; null: all.",
         "evidence": "Whether its packets are kept, as video of what alerts are about.",
+        "decoder": "Where its pictures are decoded; null: as its streamer is set.",
     },
     "Credentials": {
         "sealed": "`user:password`, encrypted with the server's key.",

@@ -13,7 +13,7 @@ from deploy.settings.section import (
     check_distinct,
     check_rising,
 )
-from streamer.config import BackOffSettings, Decode, RtspTransport
+from streamer.config import BackOffSettings, Decode, Decoder, RtspTransport
 from streamer.errors import EntityInvalidError
 from streamer.picture_area import Box, Polygon, check_masks, check_region
 from streamer.shape import Labels
@@ -62,6 +62,7 @@ class DeclaredCamera(Section):
     masks: Annotated[tuple[Polygon, ...], AfterValidator(_masks)] = ()
     region: Annotated[Box, AfterValidator(_region)] | None = None
     evidence: bool = True
+    decoder: Decoder | None = None  # None: that of all
     credentials_environment: Annotated[str, AfterValidator(_variable)] | None = None
 
 
@@ -71,6 +72,7 @@ class CamerasSettings(Section):
     file_roots: tuple[FilePath, ...] | None = (
         None  # None: the folder of the start, on loopback only
     )
+    decoder: Decoder = "auto"
     open_timeout_seconds: PositiveSeconds = 20.0
     read_timeout_seconds: PositiveSeconds = 10.0
     first_retry_seconds: PositiveSeconds = _BACK_OFF.first_seconds

@@ -60,11 +60,17 @@ def encoder_config(settings: Settings, clips_travel: bool = False) -> EncoderCon
     """How clips are encoded; those that travel over Kafka may be stale when they come."""
     section = settings.encoder
     return EncoderConfig(
-        session=SessionOptions(threads=section.threads),
+        session=session_options(settings),
         batch=section.batch,
         wait_seconds=section.wait_seconds,
         stale_seconds=section.stale_seconds if clips_travel else 0.0,
     )
+
+
+def session_options(settings: Settings) -> SessionOptions:
+    """Where the encoder's models run."""
+    section = settings.encoder
+    return SessionOptions(threads=section.threads, device=section.device, runtime=section.runtime)
 
 
 def grounding_config(settings: Settings) -> GroundingConfig:
@@ -104,6 +110,7 @@ def streamer_config(
         back_off=BackOffSettings(section.first_retry_seconds, section.longest_retry_seconds),
         open_timeout_seconds=section.open_timeout_seconds,
         read_timeout_seconds=section.read_timeout_seconds,
+        decoder=section.decoder,
     )
 
 

@@ -1,9 +1,10 @@
 """How the parts run: encoder, grounding, delivery, and where they may connect."""
 
 import ipaddress
+import re
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, SecretStr, model_validator
 
 from deploy.settings.section import (
     Count,
@@ -14,7 +15,10 @@ from deploy.settings.section import (
     Section,
     check_rising,
 )
+from encoder.session import Runtime
 from grounding.config import AlertSettings, GroundingConfig, OverloadSettings
+
+_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,2})?")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -28,6 +32,15 @@ def _read_network(value: object) -> Network:
         return ipaddress.ip_network(value)
     except ValueError as error:
         raise ValueError(f"is no network ({error}): write one as 10.0.0.0/8") from error
+
+
+def _read_device(value: str) -> str:
+    if not _DEVICE.fullmatch(value):
+        raise ValueError("should be auto, cpu, cuda or the number of a card, as cuda:1")
+    return value
+
+
+Device = Annotated[str, AfterValidator(_read_device)]
 
 
 class StoreSettings(Section):
@@ -47,10 +60,22 @@ class SecretsSettings(Section):
 class EncoderSettings(Section):
     """How clips are encoded."""
 
+    device: Device = "auto"
+    runtime: Runtime = "auto"
     batch: Count = 0  # 0: as the device likes it
     wait_seconds: Seconds = 0.1
     threads: Count = 0  # 0: one for every core
     stale_seconds: Seconds = 60.0  # of clips over Kafka; 0: never
+
+    @model_validator(mode="after")
+    def _runtime_fits_device(self) -> Self:
+        named = "auto" not in (self.device, self.runtime)
+        if named and (self.device == "cpu") != (self.runtime == "cpu"):
+            raise ValueError(
+                f"device {self.device} and runtime {self.runtime} exclude each other: leave one of"
+                " them at auto"
+            )
+        return self
 
 
 class GroundingSettings(Section):

@@ -2,6 +2,8 @@
 
 The names of inputs and outputs are those of `grounding.sgdetr.detector_output`'s contract. Scores
 stay logits and boxes stay undecoded: NMS, fusion and post-processing are NumPy, outside the graph.
+Every graph takes clips' features alone: temporal end points, where a network reads them, are made
+inside.
 """
 
 import warnings
@@ -12,10 +14,12 @@ from torch import Tensor, nn
 
 from grounding.sgdetr.attention import key_bias
 from grounding.sgdetr.decoder import Memory
+from grounding.sgdetr.end_points import newest_end_points, with_end_points
 from grounding.sgdetr.fast import for_runtime
 from grounding.sgdetr.model import SGDETR, SILENT
 from grounding.sgdetr.pyramid import level_masks
 from grounding.sgdetr.saliency import unit_rows
+from grounding.window import WINDOW_CLIPS
 
 OPSET = 17  # the first with LayerNormalization
 DETECTOR_INPUTS = ("video", "video_mask", "text", "text_mask")
@@ -56,12 +60,15 @@ class DetectorGraph(nn.Module):
     def forward(
         self, video: Tensor, video_mask: Tensor, text: Tensor, text_mask: Tensor
     ) -> tuple[Tensor, ...]:
-        """`video` [B, L, Dv], `text` [B, N, Dt] and their masks; L >= 8 and a multiple of 4.
+        """`video` [B, L, D], `text` [B, N, Dt] and their masks; L >= 8 and a multiple of 4.
 
+        With end points L must be the window's own padded length: its rows count as clips.
         Saliencies [B, L], span [B, Q, 2] (centre, width) as fractions of the *padded* L, label and
         quality [B, Q]; label [B, P], box [B, P, 2] and centerness [B, P] of the ATSS head.
         """
         model = self.model
+        if model.config.end_points:
+            video, video_mask = with_end_points(video, video_mask)
         inputs = model.prepare(video, video_mask, text, text_mask)
         local = model.local_saliency_head.score(inputs.sentence, inputs.clips)
         memory, whole = model.read(inputs, local)
@@ -83,14 +90,24 @@ class DetectorGraph(nn.Module):
 
 
 class ClipGraph(nn.Module):
-    """The gate's video half: clips' features to unit rows."""
+    """The gate's video half: clips' features to unit rows.
 
-    def __init__(self, model: SGDETR) -> None:
+    A network with end points gives a clip another saliency at every place of a window. The gate
+    looks at the newest clips only, so each is projected as the newest of a full window: this is
+    the detector's own saliency of a full window's last clip, and near it before that
+    (`tests/grounding/sgdetr/test_official_gate.py` says how near).
+    """
+
+    def __init__(self, model: SGDETR, window_clips: int) -> None:
         super().__init__()
         self.projection = model.input_vid_proj
+        self.end_points = model.config.end_points
+        self.window_clips = window_clips
 
     def forward(self, video: Tensor) -> Tensor:
-        """[M, Dv] -> [M, d]."""
+        """[M, D] -> [M, d]."""
+        if self.end_points:
+            video = newest_end_points(video, self.window_clips)
         return unit_rows(self.projection(video))
 
 
@@ -117,25 +134,21 @@ def saliency_parameters(model: SGDETR) -> tuple[float, float]:
 def export_detector(model: SGDETR, path: Path) -> None:
     """Write `model` as an ONNX detector to `path` (one file, float32)."""
     config = model.config
-    video, text = torch.randn(2, 16, config.video_dims), torch.randn(2, 5, config.text_features)
+    video, text = torch.randn(2, 16, config.video_features), torch.randn(2, 5, config.text_features)
     inputs = (video, torch.ones(2, 16), text, torch.ones(2, 5))
     names = (DETECTOR_INPUTS, DETECTOR_OUTPUTS)
     _write(DetectorGraph(for_runtime(model)), inputs, names, DETECTOR_AXES, path)
 
 
-def export_gate(model: SGDETR, clip_path: Path, query_path: Path) -> None:
-    """Write the two halves of the gate; only a network without end points has one.
-
-    Raises ValueError if `model` reads temporal end points: its clips then have no saliency of
-    their own, apart from where they stand in a window.
-    """
-    if model.config.end_points:
-        raise ValueError("a network with temporal end points has no gate: use the live preset")
+def export_gate(
+    model: SGDETR, clip_path: Path, query_path: Path, window_clips: int = WINDOW_CLIPS
+) -> None:
+    """Write the two halves of the gate; `window_clips` is what a full window holds."""
     config = model.config
     fast = for_runtime(model)
-    clip = torch.randn(2, config.video_dims)
+    clip = torch.randn(2, config.video_features)
     axes: Axes = {"video": ("clips",), "clip": ("clips",)}
-    _write(ClipGraph(fast), (clip,), (("video",), ("clip",)), axes, clip_path)
+    _write(ClipGraph(fast, window_clips), (clip,), (("video",), ("clip",)), axes, clip_path)
     text = torch.randn(2, 5, config.text_features), torch.ones(2, 5)
     names = (("text", "text_mask"), ("sentence",))
     axes = {"text": ("queries", "tokens"), "text_mask": ("queries", "tokens")}

@@ -1,12 +1,7 @@
-"""Weights from official checkpoints: read without running their pickled code, loaded strictly."""
+"""Weights with official names, loaded strictly (`encoder.checkpoint` reads them from files)."""
 
-import pickle
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,26 +20,6 @@ TRAINING_ONLY = (
 )
 
 State = Mapping[str, Tensor]
-
-
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The `state_dict` of a Lightning checkpoint, tensors only.
-
-    The official files also pickle classes of their own code base; those become empty objects, and
-    no function but torch's tensor builders is ever called.
-    Raises WeightsError if the file is not such a checkpoint.
-    """
-    reader = ModuleType("tensors_only")
-    reader.Unpickler = _TensorsOnly  # type: ignore[attr-defined]
-    reader.load = pickle.load  # type: ignore[attr-defined]
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=False, pickle_module=reader)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-        raise WeightsError(f"{path} is not a readable checkpoint: {error}") from error
-    state = content.get("state_dict") if isinstance(content, dict) else None
-    if not isinstance(state, dict):
-        raise WeightsError(f"{path} holds no `state_dict`: give a Lightning checkpoint of SG-DETR")
-    return {key: value for key, value in state.items() if isinstance(value, Tensor)}
 
 
 def variant_of(state: State, preset: SGDETRConfig) -> SGDETRConfig:
@@ -108,6 +83,8 @@ def _differences(own: State, state: State, optional: set[str]) -> list[str]:
         if own[key].shape != state[key].shape:
             ours, theirs = list(own[key].shape), list(state[key].shape)
             problems.append(f"{key} has shape {theirs}, not {ours}")
+        elif not state[key].is_floating_point():
+            problems.append(f"{key} holds {state[key].dtype}, not fractions")
         elif key.startswith(CELL_ANCHORS) and not torch.equal(own[key], state[key].to(own[key])):
             problems.append(f"{key} holds {state[key].tolist()}, not {own[key].tolist()}")
     return problems
@@ -116,36 +93,3 @@ def _differences(own: State, state: State, optional: set[str]) -> list[str]:
 def _listed(keys: list[str], most: int = 5) -> str:
     more = f" and {len(keys) - most} more" if len(keys) > most else ""
     return ", ".join(keys[:most]) + more
-
-
-class _Opaque:
-    """Stands for any object of a checkpoint that is not a tensor."""
-
-    def __new__(cls, *_args: object, **_options: object) -> "_Opaque":
-        return super().__new__(cls)
-
-    def __init__(self, *_args: object, **_options: object) -> None: ...
-
-    def __call__(self, *_args: object, **_options: object) -> "_Opaque":
-        return self
-
-    def __setstate__(self, _state: object) -> None: ...
-
-    def __setitem__(self, _key: object, _value: object) -> None: ...
-
-    def append(self, _item: object) -> None: ...
-
-    def extend(self, _items: object) -> None: ...
-
-
-class _TensorsOnly(pickle.Unpickler):
-    """Finds torch's tensor builders and plain containers; everything else is opaque."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        allowed = {
-            ("collections", "OrderedDict"): OrderedDict,
-            ("torch", "Size"): torch.Size,
-            ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-            ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-        }
-        return allowed.get((module, name), _Opaque)

@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from streamer.address import Address
 from streamer.config import ReadOptions
+from streamer.ffmpeg.card import CardChoice
 from streamer.ffmpeg.opening import Opened
 from streamer.packet_tap import StreamFacts
 from streamer.source_facts import ReadTally
@@ -29,16 +30,27 @@ class Reading:
     options: ReadOptions
     tally: ReadTally
     timeline: int = 0
+    is_on_card: bool = False
     pictures: int = 0  # decoded by this read; the tally may span several
 
+    @property
+    def card(self) -> CardChoice:
+        """Whether it is decoded on an NVIDIA card."""
+        return CardChoice(self.options.decoder, self.tally, self.address.shown)
 
-def prepare(source: Opened, options: ReadOptions) -> VideoCodecContext:
-    """The source's decoder, not opened yet, with its threads."""
+
+def prepare(source: Opened, reading: Reading) -> VideoCodecContext:
+    """The source's decoder, not opened yet, with its threads.
+
+    Raises:
+        CardDecodingError: it has to be an NVIDIA card, and that has none for the codec.
+    """
     context = source.stream.codec_context
-    # Frame threads add latency
-    context.thread_type = "SLICE" if source.live else "AUTO"
-    if options.decode_threads:
-        context.thread_count = options.decode_threads
+    reading.is_on_card = source.on_card and reading.card.takes_codec(context)
+    # Frame threads add latency, and on a card nothing but surfaces, of which it has few
+    context.thread_type = "SLICE" if source.live or reading.is_on_card else "AUTO"
+    if reading.options.decode_threads:
+        context.thread_count = reading.options.decode_threads
     return context
 
 
@@ -66,7 +78,7 @@ def read_packets(source: Opened, reading: Reading) -> Iterator[VideoPacket]:
 def decode(packet: VideoPacket, reading: Reading) -> list[VideoFrame]:
     """The pictures that a packet completes."""
     try:
-        return _counted(packet.decode(), reading)
+        return _counted(packet.decode(), packet.stream.codec_context, reading)
     except av.error.FFmpegError:
         reading.tally.decode_errors += 1
         return []
@@ -84,10 +96,14 @@ def drain(context: VideoCodecContext, reading: Reading) -> list[VideoFrame]:
         return []
     finally:
         context.flush_buffers()
-    return _counted(pictures, reading)
+    return _counted(pictures, context, reading)
 
 
-def _counted(pictures: list[VideoFrame], reading: Reading) -> list[VideoFrame]:
+def _counted(
+    pictures: list[VideoFrame], context: VideoCodecContext, reading: Reading
+) -> list[VideoFrame]:
+    if pictures and reading.is_on_card and not reading.pictures:
+        reading.card.look_at_first(context)
     reading.pictures += len(pictures)
     reading.tally.frames += len(pictures)
     reading.tally.decode_errors += sum(picture.is_corrupt for picture in pictures)

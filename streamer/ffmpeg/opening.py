@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import av.error
 import av.stream
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -29,6 +30,7 @@ class Opened:
     stream: VideoStream
     seconds: float  # that the opening took: so old may be what lies ready
     live: bool
+    on_card: bool  # it was opened to be decoded on an NVIDIA card
 
     def media_clock(self) -> MediaClock:
         """Its stamps as seconds."""
@@ -60,8 +62,8 @@ class Opened:
 
 
 @contextmanager
-def opened(address: Address, options: ReadOptions) -> Iterator[Opened]:
-    """The source, closed at the end.
+def opened(address: Address, options: ReadOptions, card: HWAccel | None = None) -> Iterator[Opened]:
+    """The source, closed at the end; with `card` it may be decoded there.
 
     Raises:
         SourceError: it cannot be opened or has no video; FFmpeg's errors are translated.
@@ -74,6 +76,7 @@ def opened(address: Address, options: ReadOptions) -> Iterator[Opened]:
             options=open_options(address, options),
             metadata_errors="replace",
             timeout=(options.open_timeout_seconds, options.read_timeout_seconds),
+            hwaccel=card,
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if time.monotonic() - began >= options.open_timeout_seconds:
@@ -82,7 +85,8 @@ def opened(address: Address, options: ReadOptions) -> Iterator[Opened]:
     try:
         stream = _video_track(address, container)
         seconds = time.monotonic() - began
-        yield Opened(container, stream, seconds, _is_live(address, container))
+        live = _is_live(address, container)
+        yield Opened(container, stream, seconds, live, card is not None)
     finally:
         container.close()
 

@@ -16,10 +16,14 @@ from streamer.config import ReadOptions
 from streamer.mask import Mask
 from streamer.orientation import Orientation
 from streamer.region import WHOLE, crop
+from streamer.resizing import KERNELS, resize
 from streamer.source_facts import ReadTally
 from streamer.source_fault import explain_fault
 
 Picture = partial[NDArray[np.uint8]]
+# What comes down from a card, and the same numbers as the processor's decoders lay them: FFmpeg
+# makes RGB of each in its own way, which differs by a few steps of brightness
+_PLANAR = {"nv12": "yuv420p", "p010le": "yuv420p10le", "p016le": "yuv420p16le"}
 
 
 class Painter:
@@ -36,6 +40,8 @@ class Painter:
         self._is_whole = not options.masks and self._region == WHOLE
         self._address = address
         self._tally = tally
+        self._kernel = KERNELS[self._format.kernel]
+        self._to_planes = VideoReformatter()
         self._to_size, self._to_colours = VideoReformatter(), VideoReformatter()
 
     def paint(self, picture: VideoFrame) -> Picture:
@@ -45,6 +51,8 @@ class Painter:
     def _pixels(self, picture: VideoFrame) -> NDArray[np.uint8]:
         began = time.thread_time()
         try:
+            if planar := _PLANAR.get(picture.format.name):
+                picture = self._to_planes.reformat(picture, format=planar)
             return self._resized(picture) if self._is_whole else self._cut(picture)
         except (av.error.FFmpegError, ValueError) as error:
             raise explain_fault(error, self._address) from error
@@ -63,8 +71,13 @@ class Painter:
         return self._scaled(seen, self._format.width, self._format.height)
 
     def _scaled(self, picture: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
-        kernel = self._format.kernel.upper()
-        resized = self._to_size.reformat(picture, width, height, "rgb24", interpolation=kernel)
+        kernel = self._kernel
+        if kernel.swscale is None:
+            whole = self._to_size.reformat(picture, format="rgb24")
+            return resize(np.asarray(whole.to_ndarray(), np.uint8), width, height, kernel)
+        resized = self._to_size.reformat(
+            picture, width, height, "rgb24", interpolation=kernel.swscale
+        )
         return np.asarray(resized.to_ndarray(), np.uint8)
 
 

@@ -22,7 +22,7 @@ class SparingDecoder:
 
     def __init__(self, source: Opened, reading: Reading) -> None:
         options = reading.options
-        self._context = prepare(source, options)
+        self._context = prepare(source, reading)
         codec, extradata = self._context.name, self._context.extradata
         self._plan = DecodePlan(options.decode, options.clip_format, codec, extradata)
         self._reading = reading

@@ -25,7 +25,8 @@ class Order:
     """A camera to be read: as its record says, with its secret, which travels nowhere else.
 
     The first session begins at `not_before` (UTC seconds) or later; clips say that the camera is
-    watched since `watched_since`. Its ring has `slots`.
+    watched since `watched_since`. Its ring has `slots`. `card_refusal` says why a card could
+    not decode it before.
     """
 
     record: CameraRecord
@@ -34,6 +35,7 @@ class Order:
     slots: int
     not_before: float
     watched_since: float
+    card_refusal: str = ""
 
 
 class Counts(msgspec.Struct, frozen=True):

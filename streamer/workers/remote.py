@@ -116,6 +116,7 @@ class ReadInWorker:
             slots=_SLOTS if settings.pixels == "raw" else 1,
             not_before=sight.not_before,
             watched_since=sight.watched_since,
+            card_refusal=sight.tally.card_refusal,
         )
 
     def _fresh_ring(self, settings: CameraSettings) -> ClipRing:

@@ -46,6 +46,7 @@ class Seat:
         self._pulse = Pulse(self._ring)
         self._room = _Room(self._ring)
         self._sight = Sight(watched_since=order.watched_since, not_before=order.not_before)
+        self._sight.tally.card_refusal = order.card_refusal
         self._stop = threading.Event()
         self._told_at = 0.0
         name = f"camera {order.record.camera_id}"

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from streamer.clip import ClipFormat
 from streamer.config import CameraSettings, ReadOptions
 from streamer.errors import SourceMissingError
 from streamer.source_facts import SourceFacts
-from tests.e2e.colour_bundle import make_colour_bundle
+from tests.e2e.colour_bundle import make_colour_bundle, uncalibrated
 from tests.e2e.media import GREY, write_video
 
 FACTS = SourceFacts("h264", 128, 64, 10.0, 60.0, 1000.0004, "yuv420p", 0, live=False)
@@ -60,6 +61,19 @@ def test_a_budget_beyond_the_measured_curve_is_warned_of(options: WatchOptions) 
 
 def test_a_threshold_is_taken_as_it_is(options: WatchOptions) -> None:
     assert plan_watch(replace(options, threshold=0.25)).threshold == 0.25
+
+
+@pytest.mark.parametrize("budget", [None, 48.0])
+def test_a_bundle_that_is_not_calibrated_wants_a_threshold(
+    options: WatchOptions, tmp_path: Path, budget: float | None
+) -> None:
+    asked = replace(options, bundle=str(uncalibrated(make_colour_bundle(tmp_path / "colours"))))
+    with pytest.raises(SensitivityError, match=r"48 alerts a day cannot be promised.*--threshold"):
+        plan_watch(replace(asked, alerts_per_day=budget))
+    plan = plan_watch(replace(asked, threshold=0.25))
+    assert plan.threshold == 0.25
+    (warning,) = plan.warnings
+    assert "bundle colours is not calibrated" in warning
 
 
 def test_queries_are_tidied_and_told_apart(options: WatchOptions) -> None:

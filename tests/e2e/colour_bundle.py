@@ -6,6 +6,7 @@ cosine of the two is above 0.8, and the detector's span goes from the first such
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -13,8 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordLevel
 
-from encoder.manifest import Manifest, Source, SpaceEntry, write_manifest
+from encoder.manifest import Manifest, Source, SpaceEntry, read_manifest, write_manifest
 from encoder.space import EmbeddingSpace
+from grounding.calibration import Calibration
 
 SCALE, BIAS = 20.0, -16.0
 SPANS = 25
@@ -45,6 +47,13 @@ def make_colour_bundle(folder: Path, name: str = "colours") -> Path:
     _save(folder / "detector.onnx", *_detector())
     _tokenizer().save(str(folder / "tokenizer.json"))
     write_manifest(folder, _manifest(name))
+    return folder
+
+
+def uncalibrated(folder: Path) -> Path:
+    """The bundle in `folder` as one whose scores were never calibrated."""
+    section = msgspec.to_builtins(Calibration.uncalibrated())
+    write_manifest(folder, msgspec.structs.replace(read_manifest(folder), calibration=section))
     return folder
 
 

@@ -45,10 +45,10 @@ def watchword(*words: str | Path) -> Done:
     return Done(ended.value.code or 0, out.getvalue(), err.getvalue())
 
 
-def watchword_process(*words: str | Path) -> Done:
+def watchword_process(*words: str | Path, seconds: float = SECONDS) -> Done:
     """Run the command line in a process of its own, as a user would."""
     command = [sys.executable, "-W", "error", "-m", "deploy", *map(str, words)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds)
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -51,6 +51,7 @@ def test_the_text_tower_says_in_onnx_what_it_says_in_torch(
     small_minilm: nn.Module, tmp_path: Path
 ) -> None:
     made = export_text_tower(small_minilm, Head(), tmp_path / "text.onnx")
+    assert made.largest_error is not None
     assert made.largest_error <= TOLERANCE
     assert made.bytes == made.path.stat().st_size
     graph = onnx.load(made.path).graph
@@ -67,6 +68,7 @@ def test_the_text_tower_says_in_onnx_what_it_says_in_torch(
 def test_the_video_tower_normalises_for_itself(tmp_path: Path) -> None:
     torch.manual_seed(0)
     made = export_video_tower(Tower(), tmp_path / "video.onnx", SPACE)
+    assert made.largest_error is not None
     assert made.largest_error <= TOLERANCE
     graph = onnx.load(made.path).graph
     (frames,) = graph.input

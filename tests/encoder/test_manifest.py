@@ -22,7 +22,8 @@ spaces = st.builds(
     frames_per_clip=st.integers(1, 32),
     width=st.integers(1, 4096),
     height=st.integers(1, 4096),
-    kernel=st.sampled_from(["area", "bicubic"]),
+    kernel=st.sampled_from(["area", "bicubic", "bicubic-unfiltered"]),
+    instants=st.sampled_from(["middles", "starts"]),
     mean=st.tuples(unit, unit, unit),
     std=st.tuples(unit, unit, unit),
 )
@@ -100,6 +101,19 @@ def test_an_edited_space_is_noticed(bundle: Bundle) -> None:
     edit(bundle.folder, space=entry)
     other = replace(SPACE, kernel="bicubic")
     with pytest.raises(ManifestError, match=other.id):
+        read_manifest(bundle.folder)
+
+
+def test_where_frames_are_taken_is_part_of_a_space_and_older_ids_stay() -> None:
+    assert replace(SPACE, instants="starts").id != SPACE.id
+    assert SPACE.id == "tiny-8d-c9d606a5"
+
+
+def test_a_kernel_that_nobody_knows_is_refused(bundle: Bundle) -> None:
+    other = replace(SPACE, kernel="nearest")
+    fields = {name: getattr(other, name) for name in SpaceEntry.__struct_fields__ if name != "id"}
+    edit(bundle.folder, space=fields | {"id": other.id})
+    with pytest.raises(ManifestError, match="'nearest': there are area, bilinear"):
         read_manifest(bundle.folder)
 
 

@@ -5,7 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from encoder.minilm import HEADS, WIDTH, Block, MiniLM, mean_pool
+from encoder.bert import Block
+from encoder.minilm import CONFIG, MiniLM, mean_pool
+
+WIDTH, HEADS = CONFIG.width, CONFIG.heads
 
 OUTER = {
     "words": "embeddings.word_embeddings",
@@ -66,7 +69,7 @@ def test_it_has_the_published_size(model: MiniLM) -> None:
 
 @torch.no_grad()
 def test_a_block_is_torchs_own_bert_layer() -> None:
-    block = Block().eval()
+    block = Block(CONFIG).eval()
     theirs = nn.TransformerEncoderLayer(
         WIDTH, HEADS, 1536, dropout=0, activation="gelu", layer_norm_eps=1e-12, batch_first=True
     ).eval()

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, pre_tokenizers, processors
+from tokenizers.models import BPE
 
 from encoder.bundle import Bundle
 from encoder.errors import ModelError, TextError
@@ -53,6 +55,23 @@ def test_long_texts_are_cut_and_keep_their_end_mark(encoder: TextEncoder) -> Non
 def test_a_text_without_words_is_refused(encoder: TextEncoder, text: str) -> None:
     with pytest.raises(TextError, match="no words"):
         encoder.encode(["a car", text])
+
+
+def test_control_characters_are_no_words_to_a_tokenizer_of_bytes(bundle: Bundle) -> None:
+    zero, bell, space = "\u0100", "\u0107", "\u0120"  # how such a tokenizer writes these bytes
+    ids = {word: i for i, word in enumerate(["<s>", "</s>", "a", "b", zero, bell, space])}
+    tokenizer = Tokenizer(BPE(ids, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    tokenizer.save(str(bundle.path("tokenizer")))
+    encoder = TextEncoder(bundle, SessionOptions(threads=1))
+    for text in ("\x00\x07", "  "):
+        with pytest.raises(TextError, match="no words"):
+            encoder.encode([text])
+    assert len(encoder.encode(["ab"])[0].tokens) == 4
+    assert len(encoder.encode(["a" * 100])[0].tokens) == 40
 
 
 def test_words_never_seen_are_still_tokens(encoder: TextEncoder) -> None:

@@ -70,11 +70,11 @@ def test_a_tower_of_other_dimensions_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("nonsense", [np.nan, np.inf])
 def test_vectors_that_are_not_finite_are_not_passed_on(bundle: Bundle, nonsense: float) -> None:
     class Broken:
-        def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            return {"embedding": np.full((len(inputs["frames"]), SPACE.dims), nonsense, "f4")}
+        def run(self, clips: np.ndarray) -> np.ndarray:
+            return np.full((len(clips), SPACE.dims), nonsense, "f4")
 
     encoder = VideoEncoder(bundle)
-    encoder._session = Broken()
+    encoder._runner = Broken()
     with pytest.raises(ModelError, match="not finite"):
         encoder.encode(random_clips(2))
 
@@ -82,10 +82,15 @@ def test_vectors_that_are_not_finite_are_not_passed_on(bundle: Bundle, nonsense:
 def test_the_bundle_in_use_is_told(encoder: VideoEncoder) -> None:
     labels = {"name": "tiny", "version": "1", "space": SPACE.id}
     assert REGISTRY.get_sample_value("watchword_bundle_info", labels) == 1
+    on_cpu = {"runtime": "cpu"}
+    assert REGISTRY.get_sample_value("watchword_encode_runtime_info", on_cpu) == 1
+    assert encoder.runtime == "cpu"
 
 
 def test_one_clip_at_a_time_on_a_cpu(encoder: VideoEncoder) -> None:
     assert encoder.best_batch == 1
+    assert not encoder.overlaps
+    assert not encoder.overlaps
     assert encoder.space == SPACE
     assert SpaceEntry.of(encoder.space).id == SPACE.id
 

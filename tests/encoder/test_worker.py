@@ -1,6 +1,6 @@
 """The worker against a scripted bus: what it publishes, when, and what it never loses."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from threading import Event, Thread
 
 import numpy as np
@@ -8,104 +8,20 @@ import pytest
 from prometheus_client import REGISTRY
 
 from encoder.config import EncoderConfig
-from encoder.errors import ClipError
 from encoder.record import unpack_embedding
-from encoder.space import EmbeddingSpace
-from encoder.worker import GROUP, EncoderWorker
-from streamer.bus import CLIPS, DEAD_LETTERS, EMBEDDINGS, Message, Position, Record
+from encoder.worker import EncoderWorker
+from streamer.bus import CLIPS, DEAD_LETTERS, EMBEDDINGS, Message
 from streamer.clip import Clip
-from streamer.errors import BusClosedError
 from streamer.memory_bus import MemoryBus
 from streamer.record import pack_clip
 from tests.encoder.models import SPACE, random_clips
+from tests.encoder.scripted import MeanColour, Scripted, clip, record, run
 
 
-def clip(camera: str, index: int, seed: int = 0) -> Clip:
-    frames = random_clips(1, seed + index)[0]
-    start = 100.0 + 2 * index
-    return Clip(camera, 100_000, index, start, start + 2, start + 1.5, frames, "file")
-
-
-def record(offset: int, value: bytes | None, camera: str = "door") -> Record:
-    headers = (("trace", b"1"),)
-    return Record(CLIPS.name, 3, offset, camera, value, headers, published=0.0)
-
-
-class Scripted:
-    """A bus and its one subscription: each poll takes the next burst, cut to what was asked for."""
-
-    def __init__(self, bursts: Iterable[Sequence[Record]], closes: bool = False) -> None:
-        self.waiting = [list(burst) for burst in bursts]
-        self.closes = closes
-        self.now = 0.0
-        self.asked: list[tuple[float, int]] = []
-        self.commits: list[list[Message]] = []
-        self.ended: list[str] = []
-        self.left = False
-
-    def subscribe(
-        self, topic: str, group: str | None = None, rebalance: object = None
-    ) -> "Scripted":
-        assert (topic, group) == (CLIPS.name, GROUP)
-        return self
-
-    settled = True
-
-    def finish(self, topic: str) -> None:
-        self.ended.append(topic)
-
-    @property
-    def finished(self) -> bool:
-        return not self.waiting and not self.closes
-
-    def poll(self, timeout: float, max_records: int = 256) -> Sequence[Record]:
-        self.asked.append((timeout, max_records))
-        if not self.waiting:
-            raise BusClosedError("closed")
-        burst = self.waiting.pop(0)
-        if not burst:
-            self.now += timeout
-        if burst[max_records:]:
-            self.waiting.insert(0, burst[max_records:])
-        return burst[:max_records]
-
-    def commit(
-        self, outputs: Iterable[Message] = (), positions: Mapping[int, Position] | None = None
-    ) -> None:
-        self.commits.append(list(outputs))
-
-    def close(self) -> None:
-        self.left = True
-
-    @property
-    def published(self) -> list[Message]:
-        return [message for commit in self.commits for message in commit]
-
-
-class MeanColour:
-    """An encoder whose vectors show which clip they came from; it refuses a clip of one colour."""
-
-    space: EmbeddingSpace = SPACE
-    best_batch = 4
-
-    def __init__(self, failures: int = 0) -> None:
-        self.batches: list[int] = []
-        self.failures = failures
-
-    def encode(self, clips: np.ndarray) -> np.ndarray:
-        self.batches.append(len(clips))
-        if self.failures:
-            self.failures -= 1
-            raise ClipError("not this time")
-        if any(np.ptp(each) == 0 for each in clips):
-            raise ClipError("one colour")
-        vectors = clips.reshape(len(clips), -1)[:, :8].astype(np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def run(bus: Scripted, encoder: MeanColour, **options: object) -> None:
-    config = EncoderConfig(**options)
-    EncoderWorker(bus, encoder, config, clock=lambda: bus.now).run(Event())
+@pytest.fixture(autouse=True, params=[False, True], ids=["in turns", "overlapped"])
+def overlaps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every promise holds whether batches are gathered and encoded in turns or at once."""
+    monkeypatch.setattr(MeanColour, "overlaps", request.param)
 
 
 def dead_letters() -> float:
@@ -154,6 +70,42 @@ def test_a_clip_waits_for_others_only_so_long() -> None:
     assert bus.asked[0] == (9.0, 4)
     assert bus.asked[1:3] == [(0.5, 3), (0.5, 2)]
     assert bus.now == 0.5
+
+
+def test_the_wait_counts_from_when_a_clip_was_produced() -> None:
+    late, early = record(0, pack_clip(clip("door", 0))), record(1, pack_clip(clip("door", 1)))
+    bus = Scripted([[replace(late, published=9.875)], [replace(early, published=9.75)], []])
+    bus.now = 10.0
+    encoder = MeanColour()
+    run(bus, encoder, wait_seconds=0.5)
+    assert [timeout for timeout, _ in bus.asked][1:3] == [0.375, 0.25]
+    assert encoder.batches == [2]
+
+
+def test_a_clip_that_waited_long_enough_waits_no_more() -> None:
+    old = replace(record(0, pack_clip(clip("door", 0))), published=-60.0)
+    encoder = MeanColour()
+    run(Scripted([[old], [record(1, pack_clip(clip("door", 1)))]]), encoder, wait_seconds=0.5)
+    assert encoder.batches == [1, 1]
+
+
+def test_a_clip_from_a_clock_that_is_ahead_waits_no_longer_than_others() -> None:
+    ahead = replace(record(0, pack_clip(clip("door", 0))), published=60.0)
+    bus = Scripted([[ahead], [], [record(1, pack_clip(clip("door", 1)))]])
+    run(bus, MeanColour(), wait_seconds=0.5)
+    assert bus.asked[1] == (0.5, 3)
+    assert bus.now == 0.5
+
+
+def test_how_long_a_clip_took_is_measured_when_it_is_committed() -> None:
+    def sample(suffix: str) -> float:
+        return REGISTRY.get_sample_value(f"watchword_encode_latency_seconds_{suffix}") or 0
+
+    before = sample("sum"), sample("count")
+    bus = Scripted([[record(0, pack_clip(clip("door", 0))), record(1, b"?")]])
+    bus.now = 0.5
+    run(bus, MeanColour())
+    assert (sample("sum") - before[0], sample("count") - before[1]) == (0.5, 1)
 
 
 def test_batched_and_single_embeddings_are_the_same() -> None:
@@ -235,7 +187,8 @@ def test_an_unexpected_fault_ends_the_worker_with_nothing_committed() -> None:
 def test_it_ends_with_the_bus_and_on_stop() -> None:
     closing = Scripted([[record(0, pack_clip(clip("door", 0)))]], closes=True)
     run(closing, MeanColour(), batch=1)
-    assert len(closing.published) == 1
+    # What is in flight when the bus closes can no longer be committed: it is read again
+    assert len(closing.published) == (not MeanColour.overlaps)
     assert closing.ended == []
     stop = Event()
     stop.set()

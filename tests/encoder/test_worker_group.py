@@ -77,6 +77,7 @@ class Encoder:
     """Numbers in the first pixel; the clip of index POISON kills whoever sees it."""
 
     space = SPACE
+    overlaps = False
 
     def __init__(self, best_batch: int = 1, kills: bool = False) -> None:
         self.best_batch = best_batch
@@ -90,6 +91,12 @@ class Encoder:
         vectors = np.zeros((len(clips), SPACE.dims), np.float32)
         vectors[:, 0] = 1
         return vectors
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["in turns", "overlapped"])
+def overlaps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every promise holds whether batches are gathered and encoded in turns or at once."""
+    monkeypatch.setattr(Encoder, "overlaps", request.param)
 
 
 @pytest.fixture

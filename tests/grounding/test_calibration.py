@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from encoder.embedding import TextFeatures
 from grounding.calibration import (
     MOMENT_FEATURES,
+    Calibration,
     check_threshold,
     clips_inside,
     logit,
@@ -270,3 +272,33 @@ def test_features_of_many_spans_agree_with_the_slow_twin(clips: int, seed: int) 
         expected = plain_features(logits, span, made, query().features)
         np.testing.assert_allclose(row, expected, atol=1e-5)
         np.testing.assert_array_equal(row, moment_features(logits, span, made, query()))
+
+
+def test_without_a_calibration_scores_are_the_networks_own() -> None:
+    made = Calibration.uncalibrated()
+    features = np.zeros((3, len(MOMENT_FEATURES)))
+    scores = np.array([0.02, 0.5, 0.97])
+    features[:, 0] = logit(scores)
+    features[:, 1:] = 3.0  # nothing else counts
+    np.testing.assert_allclose(made.probability(features), scores)
+    np.testing.assert_allclose(made.saliency_probability(np.array([0.0, 2.0])), [0.5, sigmoid(2.0)])
+
+
+def test_without_a_calibration_no_budget_is_promised() -> None:
+    made = Calibration.uncalibrated()
+    assert not made.calibrated
+    with pytest.raises(
+        SensitivityError, match=r"^1 alerts a day cannot be promised: .*--threshold"
+    ):
+        made.threshold_for(1.0)
+    with pytest.raises(SensitivityError, match="positive number"):
+        made.threshold_for(0.0)
+
+
+def test_what_is_not_calibrated_is_a_state_of_the_manifest() -> None:
+    section = msgspec.json.decode(msgspec.json.encode(Calibration.uncalibrated()))
+    assert section["calibrated"] is False
+    assert read_calibration(section) == Calibration.uncalibrated()
+    with pytest.raises(SettingsError, match="not made has no false-alarm curve"):
+        read_calibration(section | {"false_alarms": CURVE})
+    assert calibration().calibrated  # manifests that say nothing of it are

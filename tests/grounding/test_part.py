@@ -247,6 +247,7 @@ class OneVector:
 
     space: EmbeddingSpace = SPACE
     best_batch = 4
+    overlaps = False
 
     def encode(self, clips: np.ndarray) -> np.ndarray:
         return np.tile(scene("#")[0].vector, (len(clips), 1))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoder.text_features_record import QueryFeatures, features_of
+from grounding.calibration import Calibration
 from grounding.query import StandingQuery
 from grounding.query_book import QueryBook
 from grounding.query_record import QueryRecord, Sensitivity
@@ -95,6 +96,18 @@ def test_an_alert_budget_becomes_a_threshold() -> None:
     made.take_features("q1", features())
     (one,) = made.take_changes() or ()
     assert one.threshold == pytest.approx(0.1)
+
+
+def test_without_a_calibration_only_thresholds_are_taken() -> None:
+    made = QueryBook(Calibration.uncalibrated(), SPACE.id)
+    made.take_query("q1", record(1, sensitivity=Sensitivity(alerts_per_day=1.0)))
+    made.take_features("q1", features(1))
+    assert versions(made) == []
+    assert "cannot be promised: this bundle was never calibrated" in made.problems["q1"]
+    made.take_query("q1", record(2))
+    made.take_features("q1", features(2))
+    assert versions(made) == [("q1", 2)]
+    assert made.problems == {}
 
 
 def test_the_former_version_is_watched_until_the_new_one_can_be() -> None:

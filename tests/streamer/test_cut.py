@@ -1,6 +1,7 @@
 """The clip grid. Times are seconds after START; clips are 2 s, T = 4."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +32,8 @@ def every(step: float, seconds: float, start: float = 0.0) -> list[float]:
 
 def test_instants_are_the_middles_of_equal_parts():
     assert sample_instants(FORMAT).tolist() == [0.25, 0.75, 1.25, 1.75]
+    early = replace(FORMAT, instants="starts")
+    assert sample_instants(early).tolist() == [0.0, 0.5, 1.0, 1.5]
 
 
 def test_a_steady_stream_gives_whole_clips():

@@ -153,6 +153,7 @@ def test_each_camera_has_a_thread(fleet: Fleet, stage: Stage, healths: Healths):
         {"source": url("gate", "other")},
         {"loop": True},
         {"rtsp_transport": "udp"},
+        {"decoder": "cpu"},
         {"credentials": Credentials(sealed="b:a")},
         {"sub_source": url("gate", "small")},
         {"decode": "keyframes"},

@@ -47,6 +47,7 @@ class OneVector:
 
     space = SPACE
     best_batch = 4
+    overlaps = False
 
     def encode(self, clips: np.ndarray) -> np.ndarray:
         vectors = np.zeros((len(clips), SPACE.dims), np.float32)

@@ -56,6 +56,7 @@ def test_a_camera_is_told_as_it_was_added(client: TestClient) -> None:
         "masks": [],
         "region": None,
         "evidence": True,
+        "decoder": None,
         "credentials": None,
         "health": None,
         "declared": False,
@@ -189,6 +190,7 @@ def test_pages_that_cannot_be_meant(question: str, client: TestClient) -> None:
 def test_a_merge_patch(client: TestClient) -> None:
     add(client, labels={"site": "north", "floor": "2"}, loop=True)
     change = {"labels": {"floor": None, "door": "left"}, "loop": None, "rtsp_transport": "udp"}
+    change |= {"decoder": "cuda"}
     answer = client.patch(
         YARD, content=json.dumps(change), headers={"Content-Type": "application/merge-patch+json"}
     )
@@ -246,6 +248,7 @@ def test_a_declared_camera_is_read_only(world: World, client: TestClient) -> Non
         ({"id": "yard", "source": SOURCE, "loop": 1}, "loop", "boolean"),
         ({"id": "yard", "source": SOURCE, "labels": {"a b": ""}}, "labels.a b", "'labels.a b'"),
         ({"id": "yard", "source": SOURCE, "rtsp_transport": "pigeon"}, "rtsp_transport", "'tcp'"),
+        ({"id": "yard", "source": SOURCE, "decoder": "abacus"}, "decoder", "'cuda'"),
         (
             {"id": "yard", "source": SOURCE, "credentials_environment": "HOME"},
             "credentials_environment",

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from streamer.clip import ClipFormat
 from streamer.config import ReadOptions
 from streamer.cut import cut_clips
 from streamer.errors import (
@@ -21,6 +22,7 @@ from streamer.errors import (
     UndecodableError,
 )
 from streamer.frame import Frame
+from streamer.resizing import KERNELS
 from streamer.source import probe, read_frames
 from streamer.source_facts import ReadTally
 from tests.streamer.media import SMALL, START, Video, draw, read_number, write_sound, write_video
@@ -197,10 +199,24 @@ def test_a_4k_video_is_resized_at_decode(tmp_path: Path):
     assert frames[0].pixels.shape == (48, 64, 3)
 
 
-@pytest.mark.parametrize("kernel", ["area", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("kernel", [name for name in KERNELS if not KERNELS[name].crop])
 def test_kernels(tmp_path: Path, kernel: str):
     path = write_video(tmp_path / "a.mp4", Video(), 2)
     assert shown(read(path, clip_format=replace(SMALL, kernel=kernel))) == [0, 1]
+
+
+@pytest.mark.parametrize(("rotation", "size"), [(0, (48, 64)), (90, (64, 48))])
+def test_a_crop_keeps_proportions_also_of_a_turned_picture(
+    tmp_path: Path, rotation: int, size: tuple[int, int]
+):
+    path = write_video(tmp_path / "a.mp4", Video(width=256, height=96, rotation=rotation), 2)
+    kernel = "bilinear-unfiltered-crop"
+    frames = read(path, clip_format=ClipFormat(4, size[1], size[0], kernel))
+    (whole, *_) = read(path, clip_format=ClipFormat(4, *((256, 96) if not rotation else (96, 256))))
+    middle = whole.pixels[:, 64:192] if not rotation else whole.pixels[64:192]
+    wanted = middle[::2, ::2].astype(int)
+    assert frames[0].pixels.shape == (*size, 3)
+    assert np.abs(frames[0].pixels.astype(int) - wanted).mean() < 8
 
 
 def test_frames_are_resized_only_when_looked_at(tmp_path: Path):

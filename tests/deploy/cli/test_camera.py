@@ -37,6 +37,7 @@ def test_a_camera_needs_an_id_and_a_source(script: Script, terminal: Terminal) -
 def test_everything_that_can_be_said_of_a_camera(script: Script, terminal: Terminal) -> None:
     ran = terminal.ask(
         *("camera", "add", "door", "door.mp4", "--loop", "--paused", "--transport", "udp"),
+        *("--decoder", "cuda"),
         *("--label", "site=north", "--credentials-environment", "WATCHWORD_CAMERA_DOOR", "--json"),
     )
     body = {
@@ -45,6 +46,7 @@ def test_everything_that_can_be_said_of_a_camera(script: Script, terminal: Termi
         "loop": True,
         "paused": True,
         "rtsp_transport": "udp",
+        "decoder": "cuda",
         "labels": {"site": "north"},
         "credentials_environment": "WATCHWORD_CAMERA_DOOR",
     }
@@ -104,10 +106,12 @@ def test_an_edit_says_only_what_changes(script: Script, terminal: Terminal) -> N
     terminal.ask("camera", "edit", "gate", "--paused", "--no-loop", "--label", "a=")
     terminal.ask("camera", "edit", "gate", "--running", "--credentials-environment", "")
     terminal.ask("camera", "edit", "gate", "--source", "rtsp://b/2", "--transport", "udp")
+    terminal.ask("camera", "edit", "gate", "--decoder", "cpu")
     assert script.bodies("PATCH") == [
         {"paused": True, "loop": False, "labels": {"a": None}},
         {"paused": False, "credentials_environment": None},
         {"source": "rtsp://b/2", "rtsp_transport": "udp"},
+        {"decoder": "cpu"},
     ]
     assert "nothing to change" in terminal.ask("camera", "edit", "gate", code=2).err
 
@@ -121,8 +125,8 @@ def test_cameras_are_removed_all_or_none(script: Script, terminal: Terminal) -> 
 
 def test_a_probe_tells_what_a_file_holds(terminal: Terminal, tmp_path: Path) -> None:
     video = write_video(tmp_path / "street.mp4", Video(), 10)
-    shown = terminal.run("camera", "probe", str(video)).out
-    for part in ("size", "fps", "codec", "file: begins at", "first picture"):
+    shown = terminal.run("camera", "probe", str(video), "--decoder", "cpu").out
+    for part in ("size", "fps", "codec", "the processor", "file: begins at", "first picture"):
         assert part in shown
     (facts,) = terminal.run("camera", "probe", str(video), "--json").lines
     assert facts["width"] > 0
@@ -137,6 +141,7 @@ def test_a_probe_tells_what_a_file_holds(terminal: Terminal, tmp_path: Path) -> 
         (("gopher://a/b",), 2, "no source"),
         (("rtsp://anna:hunter2@127.0.0.1:1/a",), 1, "***@127.0.0.1"),
         (("a.mp4", "--transport", "smoke"), 2, "neither tcp nor udp"),
+        (("a.mp4", "--decoder", "abacus"), 2, "none of auto, cpu and cuda"),
     ],
 )
 def test_a_probe_that_fails_says_why(

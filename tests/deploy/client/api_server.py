@@ -22,6 +22,7 @@ COMPLETED: dict[str, dict[str, Any]] = {
         "masks": [],
         "region": None,
         "evidence": True,
+        "decoder": None,
         "credentials": None,
         "health": None,
         "declared": False,

@@ -25,12 +25,6 @@ def test_card_and_runtime(cards: Cards, providers: tuple[str, ...], status: str,
     assert bool(check.fix) == (status == "warn")
 
 
-def test_the_card_is_used_where_both_are_there():
-    assert Devices(A10, (CUDA, CPU)).use_card
-    assert not Devices(A10, (CPU,)).use_card
-    assert not Devices(Cards(), (CUDA, CPU)).use_card
-
-
 def test_a_runtime_that_cannot_be_loaded():
     broken, card = check_devices(Devices(Cards(), problem="ONNX Runtime cannot be loaded: libx"))
     assert (broken.status, card.status) == ("fail", "ok")
@@ -49,8 +43,10 @@ def driver(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 
 
 def test_what_the_driver_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    driver(tmp_path, monkeypatch, "echo 'NVIDIA A10, 550.54, 23028 MiB'; echo 'Odd'")
-    assert find_cards() == Cards((*A10.names, "Odd"))
+    lines = ("NVIDIA A10, 550.54, 23028 MiB", "NVIDIA L4, 550.54, 23034 MiB, 22563 MiB", "Odd")
+    driver(tmp_path, monkeypatch, "; ".join(f"echo '{line}'" for line in lines))
+    l4 = "NVIDIA L4, driver 550.54, 23034 MiB, 22563 MiB free"
+    assert find_cards() == Cards((*A10.names, l4, "Odd"))
 
 
 def test_a_driver_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -44,6 +44,7 @@ def test_a_cameras_pictures(load: Load):
         ({"source": ""}, "cameras.list[0].source = ''"),
         ({"source": 7}, "cameras.list[0].source = 7: should be a valid string"),
         ({"rtsp_transport": "pigeon"}, "should be 'tcp' or 'udp'"),
+        ({"decoder": "abacus"}, "should be 'auto', 'cpu' or 'cuda'"),
         ({"credentials_environment": "HOME"}, "should be a variable named WATCHWORD_CAMERA_"),
         ({"credentials_environment": "WATCHWORD_CAMERA_A_FILE"}, "a file is named by the same"),
         ({"decode": "some"}, "should be 'auto', 'all', 'nonref' or 'keyframes'"),

@@ -194,3 +194,29 @@ def test_clips_grow_stale_only_on_kafka(load: Load):
     settings = load("encoder: {stale_seconds: 20}")
     assert of.encoder_config(settings).stale_seconds == 0.0
     assert of.encoder_config(settings, clips_travel=True).stale_seconds == 20.0
+
+
+@pytest.mark.parametrize(
+    ("device", "runtime", "card"),
+    [("auto", "auto", 0), ("cpu", "cpu", 0), ("cuda:2", "tensorrt", 2), ("auto", "tensorrt-ep", 0)],
+)
+def test_where_models_run(load: Load, device: str, runtime: str, card: int):
+    settings = load(f"encoder: {{device: '{device}', runtime: {runtime}, threads: 3}}")
+    options = of.session_options(settings)
+    assert (options.device, options.runtime, options.card) == (device, runtime, card)
+    assert of.encoder_config(settings).session == options
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("device: gpu", "cuda:1"),
+        ("device: 'cuda:'", "cuda:1"),
+        ("runtime: fast", "tensorrt"),
+        ("device: cpu, runtime: cuda", "exclude each other"),
+        ("device: 'cuda:1', runtime: cpu", "exclude each other"),
+    ],
+)
+def test_devices_and_runtimes_that_are_none(load: Load, wrong: str, told: str):
+    with pytest.raises(ConfigError, match=told):
+        load(f"encoder: {{{wrong}}}")

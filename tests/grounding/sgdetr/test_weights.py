@@ -1,6 +1,4 @@
-"""Official checkpoints: read without running their code, and loaded strictly."""
-
-import pickle
+"""Weights with official names are loaded strictly."""
 
 import pytest
 import torch
@@ -12,7 +10,6 @@ from grounding.sgdetr.weights import (
     CELL_ANCHORS,
     inference_keys,
     load_official,
-    read_checkpoint,
     variant_of,
 )
 from tests.grounding.sgdetr.networks import GOLDEN, recipe_state, small
@@ -97,38 +94,3 @@ def test_the_variant_is_read_from_the_keys(preset):
 def test_no_variant_in_foreign_weights():
     with pytest.raises(WeightsError, match="not an SG-DETR"):
         variant_of({"layer.weight": torch.zeros(1)}, OFFICIAL)
-
-
-class Loud:
-    """Pickles to a call that must not happen."""
-
-    def __reduce__(self):
-        return pytest.fail, ("code of the checkpoint was run",)
-
-
-def test_a_checkpoint_is_read_without_running_its_code(tmp_path, state):
-    path = tmp_path / "best.ckpt"
-    torch.save({"state_dict": state, "epoch": 3, "hyper_parameters": {"optimizer": Loud()}}, path)
-    found = read_checkpoint(path)
-    assert found.keys() == state.keys()
-    assert all(torch.equal(found[key], state[key]) for key in state)
-    load_official(SGDETR(OFFICIAL), found)
-
-
-@pytest.mark.parametrize("content", [b"not a checkpoint", pickle.dumps([1, 2])])
-def test_what_is_no_checkpoint_is_refused(tmp_path, content):
-    path = tmp_path / "file.ckpt"
-    path.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"file\.ckpt"):
-        read_checkpoint(path)
-
-
-def test_a_checkpoint_without_weights_is_refused(tmp_path):
-    torch.save({"epoch": 1}, tmp_path / "empty.ckpt")
-    with pytest.raises(WeightsError, match="state_dict"):
-        read_checkpoint(tmp_path / "empty.ckpt")
-
-
-def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(WeightsError, match="none"):
-        read_checkpoint(tmp_path / "none.ckpt")

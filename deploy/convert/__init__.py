@@ -1,0 +1,1 @@
+"""Official checkpoints to a bundle: what `watchword bundles convert` does."""
