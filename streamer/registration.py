@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from streamer.address import PROTOCOLS, redact
 from streamer.address_policy import AddressPolicy, resolve
 from streamer.camera_record import CameraRecord, Credentials
@@ -139,6 +141,18 @@ def keeps_credentials(former: str, source: str) -> bool:
     if not (is_network(former) and is_network(source)):
         return False
     return CameraUrl.parse(former).place == CameraUrl.parse(source).place
+
+
+def looked_at(record: CameraRecord) -> CameraRecord:
+    """The record with the source whose pictures are looked at: the second, if there is one.
+
+    The credentials of the first go with it at the same host and port, and nowhere else.
+    """
+    if record.sub_source is None:
+        return record
+    goes_along = keeps_credentials(record.source, record.sub_source)
+    credentials = record.credentials if goes_along else None
+    return msgspec.structs.replace(record, source=record.sub_source, credentials=credentials)
 
 
 def opened_source(
