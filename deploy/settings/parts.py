@@ -104,6 +104,8 @@ def streamer_config(
         back_off=BackOffSettings(section.first_retry_seconds, section.longest_retry_seconds),
         open_timeout_seconds=section.open_timeout_seconds,
         read_timeout_seconds=section.read_timeout_seconds,
+        isolation=section.isolation,
+        per_process=section.per_process,
     )
 
 
