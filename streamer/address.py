@@ -102,7 +102,8 @@ def open_options(address: Address, options: ReadOptions) -> dict[str, str]:
     match address.scheme:
         case "rtsp" | "rtsps":
             # Sound is not even set up: cameras then send half the packets.
-            chosen |= {"allowed_media_types": "video", "timeout": microseconds}
+            kinds = "video+audio" if options.sound_too else "video"
+            chosen |= {"allowed_media_types": kinds, "timeout": microseconds}
             chosen["rtsp_transport"] = options.rtsp_transport
         case "http" | "https":
             # HLS: begin with the newest segment, not the third last, which lags and comes at once.

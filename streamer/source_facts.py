@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from streamer.evidence.tally import EvidenceTally
+from streamer.frame import ClockSource
 
 
 @dataclass(slots=True)
@@ -31,3 +32,18 @@ class SourceFacts:
     pixel_format: str
     rotation: int  # degrees counter-clockwise, as the display matrix says
     live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSurvey:
+    """What was seen of a source while it was looked at, and what would be done with it."""
+
+    facts: SourceFacts
+    first_picture_seconds: float  # from the beginning of its opening
+    seconds: float  # of its own time that were looked at
+    measured_fps: float | None  # None: one picture says nothing
+    keyframe_seconds: float | None  # the longest distance between two; None: there were no two
+    clock_source: ClockSource
+    has_sound: bool
+    decode: str  # which pictures would be decoded: all, nonref or keyframes
+    decoder: str  # FFmpeg's name of it

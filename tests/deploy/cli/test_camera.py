@@ -122,12 +122,24 @@ def test_cameras_are_removed_all_or_none(script: Script, terminal: Terminal) -> 
 def test_a_probe_tells_what_a_file_holds(terminal: Terminal, tmp_path: Path) -> None:
     video = write_video(tmp_path / "street.mp4", Video(), 10)
     shown = terminal.run("camera", "probe", str(video)).out
-    for part in ("size", "fps", "codec", "file: begins at", "first picture"):
+    for part in ("128x96", "10 told, 10 came", "h264, yuv420p", "file: begins at", "first picture"):
         assert part in shown
+    assert "every picture, by h264" in shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
     (facts,) = terminal.run("camera", "probe", str(video), "--json").lines
     assert facts["width"] > 0
     assert facts["live"] is False
     assert facts["first_picture_seconds"] >= 0
+    assert (facts["clock_source"], facts["has_sound"]) == ("file", False)
+    assert facts["measured_fps"] == pytest.approx(10.0)
+    assert facts["keyframe_seconds"] is None  # one second of video holds one
+
+
+def test_a_probe_looks_as_long_as_it_is_told(terminal: Terminal, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "street.mp4", Video(), 100)
+    (facts,) = terminal.run("camera", "probe", str(video), "--json", "--seconds", "3").lines
+    assert facts["looked_seconds"] == pytest.approx(3.0, abs=0.2)
+    assert facts["keyframe_seconds"] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +149,7 @@ def test_a_probe_tells_what_a_file_holds(terminal: Terminal, tmp_path: Path) -> 
         (("gopher://a/b",), 2, "no source"),
         (("rtsp://anna:hunter2@127.0.0.1:1/a",), 1, "***@127.0.0.1"),
         (("a.mp4", "--transport", "smoke"), 2, "neither tcp nor udp"),
+        (("a.mp4", "--seconds", "0"), 2, "no such time"),
     ],
 )
 def test_a_probe_that_fails_says_why(
