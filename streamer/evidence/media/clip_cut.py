@@ -7,7 +7,6 @@ from pathlib import Path
 import av
 import av.error
 from av.container import OutputContainer
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.errors import EvidenceMissingError, EvidenceStorageError, SegmentError
@@ -15,6 +14,7 @@ from streamer.evidence.event import Cut, Wanted
 from streamer.evidence.media.packets import (
     PacketFacts,
     TrackFacts,
+    VideoPacket,
     opened_segment,
     read_segment_file,
     span_of,
@@ -154,7 +154,7 @@ def _add_track(output: OutputContainer, track: VideoStream, codec: str) -> Video
 
 
 def _mux(
-    output: OutputContainer, stream: VideoStream, packet: Packet, times: tuple[int, int]
+    output: OutputContainer, stream: VideoStream, packet: VideoPacket, times: tuple[int, int]
 ) -> None:
     packet.stream = stream
     packet.time_base = MILLISECOND
