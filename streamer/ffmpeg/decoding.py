@@ -1,7 +1,7 @@
 """Packets and pictures of an open source; what does not decode is counted and left out."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,7 +14,8 @@ from av.video.stream import VideoStream
 from streamer.address import Address
 from streamer.config import ReadOptions
 from streamer.ffmpeg.opening import Opened
-from streamer.packet_tap import StreamFacts
+from streamer.ffmpeg.painter import display_matrix
+from streamer.packet_tap import PacketTap, StreamFacts
 from streamer.source_facts import ReadTally
 from streamer.source_fault import explain_fault, explain_undecodable
 
@@ -119,17 +120,35 @@ class Tapped:
         self._tap = options.tap
         self._size = (0, 0)
         self._began = False
+        self._turn: bytes | None = None  # the display matrix; only pictures tell it
+        self._waiting: list[tuple[VideoPacket, float]] = []
 
-    def packet(self, packet: VideoPacket, at: float) -> None:
-        """Called once the packet is decoded, if it is at all: then its size is known."""
+    def packet(
+        self, packet: VideoPacket, at: float, pictures: Sequence[VideoFrame] | None = None
+    ) -> None:
+        """Called once the packet is decoded: then its size is known.
+
+        `pictures` are those that it gave; None where nothing is decoded. Until the first picture
+        packets wait: it says how all are to be turned, and masks with them.
+        """
         if self._tap is None or not packet.size:
             return
+        self._waiting.append((packet, at))
+        if self._turn is None:
+            if pictures is not None and not pictures:
+                return
+            self._turn = display_matrix(pictures[0]) if pictures else b""
+        for waiting in self._waiting:
+            self._hand_on(self._tap, *waiting)
+        self._waiting.clear()
+
+    def _hand_on(self, tap: PacketTap, packet: VideoPacket, at: float) -> None:
         context = self._stream.codec_context
         size = (context.width, context.height)
         if size != self._size:
-            self._tap.begin(self._facts())
+            tap.begin(self._facts())
             self._size, self._began = size, True
-        self._tap.packet(bytes(packet), packet.pts, packet.dts, packet.is_keyframe, at)
+        tap.packet(bytes(packet), packet.pts, packet.dts, packet.is_keyframe, at)
 
     def end(self) -> None:
         """The connection is over."""
@@ -146,4 +165,5 @@ class Tapped:
             time_base=time_base,
             width=context.width,
             height=context.height,
+            display_matrix=self._turn or b"",
         )
