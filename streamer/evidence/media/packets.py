@@ -37,6 +37,9 @@ class TrackFacts:
     height: int
 
 
+TimedPacket: TypeAlias = "tuple[PacketFacts, VideoPacket]"
+
+
 @contextmanager
 def opened_segment(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """A segment's container and video track.
@@ -58,7 +61,7 @@ def opened_segment(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 def timed_packets(
     container: InputContainer, stream: VideoStream, begin_ms: int
-) -> Iterator[tuple[PacketFacts, VideoPacket]]:
+) -> Iterator[TimedPacket]:
     """The packets of a segment that begins at a time, with theirs; a damaged end is left out."""
     try:
         for packet in container.demux(stream):
