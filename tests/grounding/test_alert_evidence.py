@@ -1,5 +1,6 @@
 """The clips of alerts: cut on demand, kept when the alert has closed."""
 
+import itertools
 import random
 from io import BytesIO
 from pathlib import Path
@@ -30,6 +31,8 @@ SECONDS = 60
 OPTIONS = ClipOptions(before_seconds=3.0, after_seconds=2.0, longest_seconds=30.0)
 PIECES: tuple[Piece, ...] = ("clip.mp4", "thumbnail.jpg", "preview.webp")
 
+numbers = itertools.count()
+
 
 class Clock:
     def __init__(self, now: float) -> None:
@@ -54,10 +57,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "kept"
 
 
-@pytest.fixture
-def shelf(recorded: Path, tmp_path: Path) -> Shelf:
+@pytest.fixture(params=["folder", "memory"])
+def shelf(request: pytest.FixtureRequest, recorded: Path, tmp_path: Path) -> Shelf:
     """What was recorded, for the test alone."""
-    mine = open_shelf(str(tmp_path / "shelf"))
+    memory = f"memory://alert-evidence-{next(numbers)}"
+    mine = open_shelf(str(tmp_path / "shelf") if request.param == "folder" else memory)
     for name in names_in(open_shelf(str(recorded))):
         mine.put_bytes((recorded / name).read_bytes(), name)
     return mine
