@@ -17,7 +17,7 @@ from streamer.ffmpeg.opening import Opened
 from streamer.ffmpeg.painter import display_matrix
 from streamer.packet_tap import PacketTap, StreamFacts
 from streamer.source_facts import ReadTally
-from streamer.source_fault import explain_fault, explain_undecodable
+from streamer.source_fault import explain_fault, explain_stall, explain_undecodable
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # quoted: at run time it takes no parameters
 
@@ -44,7 +44,7 @@ def prepare(source: Opened, options: ReadOptions) -> VideoCodecContext:
 
 
 def read_packets(source: Opened, reading: Reading) -> Iterator[VideoPacket]:
-    """The packets as they come, an empty one at the end.
+    """The packets as they come, an empty one at the end; undated ones are stamped by arrival.
 
     Raises:
         SourceError: a live source broke off; a file that is broken in its midst ends there.
@@ -61,7 +61,14 @@ def read_packets(source: Opened, reading: Reading) -> Iterator[VideoPacket]:
         if packet is None:
             return
         reading.tally.packets += 1
+        if source.is_undated and packet.size:
+            _date(packet, source.stream)
         yield packet
+
+
+def _date(packet: VideoPacket, stream: VideoStream) -> None:
+    assert stream.time_base is not None
+    packet.pts = packet.dts = round(time.monotonic() / stream.time_base)
 
 
 def decode(packet: VideoPacket, reading: Reading) -> list[VideoFrame]:
@@ -96,20 +103,29 @@ def _counted(pictures: list[VideoFrame], reading: Reading) -> list[VideoFrame]:
 
 
 class Silence:
-    """Packets that give no picture: a live source of which nothing decodes is given up."""
+    """Packets that give no picture: a live source of which nothing decodes is given up.
+
+    The packet that FFmpeg gives when it has waited too long is a part of one and decodes to
+    nothing: a stall, if pictures came before.
+    """
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._newest = time.monotonic()
+        self._newest = self._packet = time.monotonic()
 
     def broken(self) -> None:
         """A picture came, and whoever took it is done: its delay is no silence."""
-        self._newest = time.monotonic()
+        self._newest = self._packet = time.monotonic()
 
     def check(self) -> None:
-        """Raises SourceError once it has lasted too long."""
-        if time.monotonic() - self._newest > self._reading.options.read_timeout_seconds:
-            raise explain_undecodable(self._reading.address)
+        """A packet was decoded; raises SourceError once silence has lasted too long."""
+        now, limit = time.monotonic(), self._reading.options.read_timeout_seconds
+        waited, self._packet = now - self._packet, now
+        if now - self._newest <= limit:
+            return
+        if self._reading.pictures and waited > limit / 2:
+            raise explain_stall(self._reading.address)
+        raise explain_undecodable(self._reading.address)
 
 
 class Tapped:

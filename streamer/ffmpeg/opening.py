@@ -18,6 +18,8 @@ from streamer.config import ReadOptions
 from streamer.errors import NotAVideoError, SourceError
 from streamer.source_fault import explain_fault, explain_no_video, explain_silence
 
+# FFmpeg numbers their pictures as if 25 came every second, however many do
+_UNDATED_FORMATS = {"mpjpeg", "mjpeg", "jpeg_pipe", "image2pipe", "h264", "hevc"}
 _NOT_VIDEO_FORMATS = {"tty", "txd", "tedcaptions"}  # FFmpeg draws text files as pictures
 
 
@@ -29,6 +31,11 @@ class Opened:
     stream: VideoStream
     seconds: float  # that the opening took: so old may be what lies ready
     live: bool
+
+    @property
+    def is_undated(self) -> bool:
+        """Whether it is live and its pictures bring no stamps, so that FFmpeg makes some up."""
+        return self.live and self.container.format.name in _UNDATED_FORMATS
 
     def media_clock(self) -> MediaClock:
         """Its stamps as seconds."""

@@ -1,4 +1,4 @@
-"""A camera over HTTP: endless MPEG-TS or MJPEG at its own speed, which can be told to stand still."""
+"""A camera over HTTP, MPEG-TS or MJPEG at its own speed, which can be told to stand still."""
 
 import http.server
 import threading
@@ -16,13 +16,14 @@ class LiveHttp:
     content: bytes
     seconds: float
     kind: str = "video/mp2t"
+    at_once: float = AT_ONCE_SECONDS  # of it that are sent before the others, as fast as they go
     still: threading.Event = field(default_factory=threading.Event)  # set: nothing more is sent
     paths: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         camera, over = self, threading.Event()
         piece = 1 + int(len(self.content) / self.seconds / PIECES_PER_SECOND)
-        at_once = int(AT_ONCE_SECONDS * PIECES_PER_SECOND) * piece
+        at_once = int(self.at_once * PIECES_PER_SECOND) * piece
 
         class Stream(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -60,6 +61,9 @@ class LiveHttp:
         return f"http://127.0.0.1:{self._server.server_port}/{name}"
 
     def close(self) -> None:
+        """Hang up on everybody; closing twice is allowed."""
+        if self._over.is_set():
+            return
         self._over.set()
         self._server.shutdown()
         self._server.server_close()

@@ -1,4 +1,4 @@
-"""A fleet whose clips, healths and metrics are gathered, so that tests can wait for what happens."""
+"""A fleet whose clips, healths and metrics are gathered, so that tests can wait for them."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ from streamer.metrics import StreamerMetrics
 from streamer.record import unpack_clip
 from tests.streamer.media import SMALL
 
-PATIENCE = 90.0  # seconds until a test gives up waiting: a busy machine needs some of them
+PATIENCE = 60.0  # seconds until a test gives up waiting: a busy machine needs some of them
 QUICK = StreamerPartConfig(
     clip_format=SMALL,
     address_policy=AddressPolicy(loopback=True, private=False),

@@ -131,7 +131,7 @@ def test_a_process_that_crashes_is_replaced_at_once(
     assert fleet.pid_of("gate") == crashed
     os.kill(crashed, end)
     took = fleet.wait_for_session("yard")
-    print(f"{end.name}: a clip of a new session after {took:.1f} s")
+    print(f"{end.name}: a clip of a new session after {took:.1f} s")  # noqa: T201
     fleet.wait(lambda: len(fleet.sessions("gate")) == 2, "gate")
     assert fleet.reasons("yard") == fleet.reasons("gate") == {"crash": 1}
     assert fleet.pid_of("yard") not in (0, crashed)
@@ -169,7 +169,7 @@ def test_a_process_that_hangs_is_killed(watch, live: LiveHttp, caplog: pytest.Lo
     hung = fleet.pid_of("yard")
     os.kill(hung, signal.SIGSTOP)
     took = fleet.wait_for_reason("yard", "stall")
-    print(f"a hanging process: killed after {took:.1f} s")
+    print(f"a hanging process: killed after {took:.1f} s")  # noqa: T201
     assert is_gone(hung)
     fleet.wait_for_session("yard")
     assert fleet.pid_of("yard") != hung
