@@ -61,6 +61,7 @@ def fleet(mjpeg: LiveHttp, hls: LiveHls) -> Iterator[Watched]:
     fleet.close()
 
 
+@pytest.mark.slow
 def test_mjpeg_is_read_and_comes_back_after_a_silence(fleet: Watched, mjpeg: LiveHttp):
     fleet.add("yard", mjpeg.url("video.mjpg"))
     fleet.wait_for_clips("yard", 4)

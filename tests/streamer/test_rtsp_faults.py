@@ -92,17 +92,57 @@ def is_offline(reason: str) -> Callable[[CameraHealth], bool]:
     return lambda health: (health.state, health.reason) == ("offline", reason)
 
 
+# -- all at once, in short ----------------------------------------------------------------------
+
+
+def test_much_goes_wrong_at_once(house: House, other: House, wire):
+    """In one worker process: none of it holds up the others."""
+    locked, line = House("admin", "pa55word"), wire(house)
+    fleet = Watched(per_process=8)
+    try:
+        fleet.add("calm", house.url("calm"))
+        fleet.add("black", house.url("calm", port=line.port))
+        fleet.add("killed", other.mount("killed", HEVC))
+        locked.mount("locked", MJPEG)
+        fleet.add("wrong", locked.url("locked", "admin:wr0ng"))
+        fleet.add("deaf", locked.url("locked", "admin:pa55word"))
+        fleet.add("nowhere", "rtsp://camera.invalid/live")
+        for camera_id in ("calm", "black", "killed", "deaf"):
+            fleet.wait_for_clips(camera_id)
+        assert len(fleet.fleet.pool.processes) == 1
+        line.is_black = True
+        other.kill()
+        locked.mount("locked", SOUND)
+        locked.cut("locked")
+        reasons = {"black": "stall", "killed": "refused", "wrong": "auth", "nowhere": "dns"}
+        for camera_id, reason in (reasons | {"deaf": "decode"}).items():
+            took = fleet.wait(lambda: fleet.reconnects(camera_id, reason), reason)  # noqa: B023
+            print(f"{camera_id}: {reason} after {took:.1f} s more")  # noqa: T201
+        line.is_black = False
+        locked.mount("locked", H264)
+        for camera_id in ("black", "deaf"):
+            fleet.wait(lambda: len(fleet.sessions(camera_id)) > 1, camera_id)  # noqa: B023
+        fleet.wait_for_clips("calm")
+        fleet.check_untouched("calm")
+        assert "pa55word" not in str(fleet.told())
+        assert "wr0ng" not in str(fleet.told())
+    finally:
+        fleet.close()
+        locked.kill()
+
+
 # -- what cameras send ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "pipeline"),
     [
         ("h264", H264),
         ("hevc", HEVC),
         ("mjpeg", MJPEG),
-        pytest.param("bframes", B_FRAMES, marks=pytest.mark.slow),
-        pytest.param("vfr", VARIABLE, marks=pytest.mark.slow),
+        ("bframes", B_FRAMES),
+        ("vfr", VARIABLE),
     ],
 )
 def test_it_is_read(fleet: Watched, other: House, kind: str, pipeline: str):
@@ -131,6 +171,7 @@ def test_fewer_pictures_come_than_are_declared(fleet: Watched, other: House):
 # -- silence --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_bytes_vanish_and_the_connection_stands(fleet: Watched, house: House, wire):
     line = wire(house)
     fleet.add("yard", house.url("calm", port=line.port))
@@ -197,6 +238,7 @@ def test_a_short_pause_stays_in_the_session(fleet: Watched, other: House):
 # -- other things come ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_comes_back_with_sound_only(fleet: Watched, other: House):
     fleet.add("yard", other.mount("yard", H264))
     fleet.wait_for_clips("yard")
@@ -208,6 +250,7 @@ def test_it_comes_back_with_sound_only(fleet: Watched, other: House):
     report("sound only", noticed, fleet.wait_for_session("yard"))
 
 
+@pytest.mark.slow
 def test_the_picture_grows_while_it_plays(fleet: Watched, other: House):
     fleet.add("yard", other.mount("grows", RESIZABLE))
     fleet.wait_for_clips("yard")
@@ -261,6 +304,7 @@ def test_garbage_comes(fleet: Watched, house: House, wire):
 # -- servers --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_server_is_killed_and_started_again(fleet: Watched):
     alone = House()
     try:
@@ -276,6 +320,7 @@ def test_the_server_is_killed_and_started_again(fleet: Watched):
         alone.kill()
 
 
+@pytest.mark.slow
 def test_a_wrong_password(fleet: Watched, caplog: pytest.LogCaptureFixture):
     locked = House("admin", "pa55word")
     try:
