@@ -12,7 +12,7 @@ import msgspec
 from streamer.address import PROTOCOLS, redact
 from streamer.address_policy import AddressPolicy, resolve
 from streamer.camera_record import CameraRecord, Credentials
-from streamer.camera_url import CameraUrl, is_network, is_url
+from streamer.camera_url import CameraUrl, is_broken_url, is_network, is_url
 from streamer.errors import (
     EntityInvalidError,
     SourceAccessError,
@@ -22,7 +22,6 @@ from streamer.errors import (
 from streamer.source_file import FilePermit
 
 ENVIRONMENT_NAME = re.compile(r"WATCHWORD_CAMERA_[A-Z0-9_]+")
-_BROKEN_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|.*//.*@")  # "rtsp:/camera", "rtsp//a:b@camera"
 NETWORK_SCHEMES = tuple(scheme for scheme in PROTOCOLS if scheme not in ("file", "device"))
 
 
@@ -58,7 +57,7 @@ class CameraRegistration:
                 "'credentials_environment' is for network cameras: a file or device has none."
             )
         path = source[len("file://") :] if is_url(source) else source
-        if _BROKEN_URL.match(path) and not os.path.exists(path):
+        if is_broken_url(path) and not os.path.exists(path):
             raise SourceAddressError(  # not repeated: it may hold a password
                 "The source is neither a URL nor a file: write SCHEME://HOST/PATH, or the path of "
                 "a file."

@@ -159,3 +159,46 @@ def test_a_probe_that_fails_says_why(
     assert (ran.code, ran.out) == (code, "")
     assert sentence in ran.err
     assert "hunter2" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "sentence"),
+    [
+        ("rtsp:/admin:hunter2@127.0.0.1/live", 2, "neither a URL nor a file"),
+        ("rtsp//admin:hunter2@127.0.0.1/live", 2, "neither a URL nor a file"),
+        ("rtsp:admin:hunter2@127.0.0.1", 2, "neither a URL nor a file"),
+        ("//admin:hunter2@127.0.0.1/live", 2, "neither a URL nor a file"),
+        ("rtsp:\\\\127.0.0.1\\live", 2, "neither a URL nor a file"),
+        ("rtsp://", 2, "names no host"),
+        ("rtsp://admin:hunter2@", 2, "names no host"),
+        ("rtsp://admin:hunter2@:554/live", 2, "names no host"),
+        ("rtsp://admin:hunter2@127.0.0.1:port/live", 2, "is no URL"),
+        ("rtsp://admin:hunter2@127.0.0.1:99999/live", 2, "Port 99999 does not exist"),
+        ("rtsp://admin:hunter2@127.0.0.1:-1/live", 2, "is no URL"),
+        ("rtps://admin:hunter2@127.0.0.1/live", 2, "'rtps://' is no source"),
+        ("rtsp://admin:hunter2@ 127.0.0.1/live", 2, "a space as %20"),
+        ("rtsp://admin:hun ter2@127.0.0.1:9/a", 2, "a space as %20"),
+        ("rtsp://127.0.0.1:9/a b", 2, "a space as %20"),
+        ("rtsp://admin:hunter2/x@127.0.0.1:9/a", 2, "is no URL"),
+        ("rtsp://admin:2/hunter2@127.0.0.1:9/a", 2, "'/' as %2F"),
+        ("rtsp://admin:2#hunter2@127.0.0.1:9/a", 2, "'#' as %23"),
+        ("rtsp://k\u00e4mera.invalid/live", 2, "the host in letters"),
+        ("http://[::1/live", 2, "is no URL"),
+        ("~/nothing.mp4", 2, "no file"),
+        ("a" * 400, 2, "too long"),
+        ("RTSP://admin:hunter2@127.0.0.1:9/live", 1, "***@127.0.0.1:9/live' refused"),
+        ("  rtsp://127.0.0.1:9/live ", 1, "refused the connection"),
+        ("rtsp://admin:hunter2@2@127.0.0.1:9/a", 1, "***@127.0.0.1:9/a' refused"),
+        ("rtsp://127.0.0.1:9/\u0436\u0438\u0432\u043e\u0439", 1, "refused the connection"),
+        ("rtsp://camera.invalid/live", 1, "does not resolve"),
+    ],
+)
+def test_every_url_that_is_mistyped_gets_one_sentence(
+    terminal: Terminal, source: str, code: int, sentence: str
+) -> None:
+    ran = terminal.run("camera", "probe", source)
+    assert (ran.code, ran.out) == (code, ""), ran.err
+    assert sentence in ran.err
+    assert ran.err.count("\n") == 1
+    assert "hunter2" not in ran.err
+    assert "hun ter2" not in ran.err
