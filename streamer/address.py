@@ -1,12 +1,14 @@
 """Camera addresses: what kind they are, what FFmpeg may open for them, and how they are shown."""
 
 import glob
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from streamer.camera_url import CameraUrl, is_broken_url
 from streamer.config import ReadOptions
 from streamer.errors import SourceAddressError, SourceFolderError, SourceMissingError
 
@@ -72,24 +74,25 @@ def find_addresses(source: str) -> list[Address]:
     """The addresses a source stands for: one, or the sorted files of a glob.
 
     Raises:
-        SourceAddressError: no source, an unknown scheme, or a glob that matches nothing.
+        SourceAddressError: no source, no URL, an unknown scheme, or a glob that matches nothing.
         SourceMissingError: no such file or device.
         SourceFolderError: the path is a folder.
     """
     if not source.strip() or "\0" in source:
         raise SourceAddressError("The source is empty: give a file, a glob, a device or a URL.")
-    if match := _SCHEME.match(source):
-        return [_url_address(source, match[1].lower())]
-    path = Path(source)
-    if path.is_char_device() or source.startswith("/dev/"):
-        return [_device_address(path)]
-    if path.exists() or not glob.has_magic(source):
-        return [_file_address(path)]
-    found = [Path(name) for name in sorted(glob.glob(source, recursive=True))]
-    files = [_file_address(path) for path in found if path.is_file()]
-    if not files:
-        raise SourceAddressError(f"No file matches '{source}': check the folder and the pattern.")
-    return files
+    if match := _SCHEME.match(source.strip()):
+        return [_url_address(source.strip(), match[1].lower())]
+    try:
+        return _path_addresses(source)
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise SourceAddressError(
+            f"'{source}' is no path to a video: {why_no_path(error)}."
+        ) from error
+
+
+def why_no_path(error: OSError) -> str:
+    """What the system says against a path."""
+    return (error.strerror or type(error).__name__).lower()
 
 
 def open_options(address: Address, options: ReadOptions) -> dict[str, str]:
@@ -102,7 +105,8 @@ def open_options(address: Address, options: ReadOptions) -> dict[str, str]:
     match address.scheme:
         case "rtsp" | "rtsps":
             # Sound is not even set up: cameras then send half the packets.
-            chosen |= {"allowed_media_types": "video", "timeout": microseconds}
+            kinds = "video+audio" if options.sound_too else "video"
+            chosen |= {"allowed_media_types": kinds, "timeout": microseconds}
             chosen["rtsp_transport"] = options.rtsp_transport
         case "http" | "https":
             # HLS: begin with the newest segment, not the third last, which lags and comes at once.
@@ -126,13 +130,28 @@ def _url_address(source: str, scheme: str) -> Address:
             f"'{scheme}://' is no source Watchword reads: use rtsp, rtsps, rtmp, rtmps, http, "
             "https, srt, udp, a device, a file or a glob of files."
         )
-    try:
-        host = urlsplit(source).hostname
-    except ValueError as error:  # "http://[": brackets that hold no IPv6 address
-        raise SourceAddressError(f"'{redact(source)}' is no URL: {error}.") from error
-    if not host and scheme != "udp":
-        raise SourceAddressError(f"'{redact(source)}' names no host: write {scheme}://HOST/PATH.")
-    return Address(source, scheme, "network")
+    url = CameraUrl.parse(source)
+    if not url.host and scheme != "udp":
+        raise SourceAddressError(f"'{url.public}' names no host: write {scheme}://HOST/PATH.")
+    return Address(url.opened, scheme, "network")
+
+
+def _path_addresses(source: str) -> list[Address]:
+    path = Path(source)
+    if is_broken_url(source) and not os.path.lexists(path):
+        raise SourceAddressError(  # not repeated: it may hold a password
+            "The source is neither a URL nor a file: write SCHEME://HOST/PATH, or the path of a "
+            "file."
+        )
+    if path.is_char_device() or source.startswith("/dev/"):
+        return [_device_address(path)]
+    if path.exists() or not glob.has_magic(source):
+        return [_file_address(path)]
+    found = [Path(name) for name in sorted(glob.glob(source, recursive=True))]
+    files = [_file_address(path) for path in found if path.is_file()]
+    if not files:
+        raise SourceAddressError(f"No file matches '{source}': check the folder and the pattern.")
+    return files
 
 
 def _device_address(path: Path) -> Address:

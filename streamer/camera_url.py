@@ -20,6 +20,15 @@ _STRAY_USER_INFO = re.compile(r"(?:/[^?#]*|[?#].*)@")
 _PLAIN = "!$&()*+,;="
 
 
+# "rtsp:/camera", "rtsp//a:b@camera"
+_BROKEN_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|.*//.*@")
+
+
+def is_broken_url(source: str) -> bool:
+    """Whether a source that is no URL looks as if it was meant to be one."""
+    return not is_url(source) and _BROKEN_URL.match(source) is not None
+
+
 def is_url(source: str) -> bool:
     """Whether a source is a URL, that of a file too."""
     return _SCHEME.match(source) is not None

@@ -12,8 +12,9 @@ So where cameras are registered by people who are not trusted with the network t
 stands in, the network has to say what the streamer may reach.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 from streamer.address import redact
 from streamer.camera_record import CameraRecord
@@ -21,14 +22,19 @@ from streamer.camera_url import CameraUrl, is_network
 from streamer.config import ReadOptions, StreamerPartConfig
 from streamer.connection import ReadFrames
 from streamer.errors import SourceAddressError, SourceError
+from streamer.evidence.played_tap import PlayedTap
 from streamer.evidence.recording import recording
 from streamer.frame import Frame
+from streamer.main_stream import MainStream
+from streamer.packet_tap import PacketTap
 from streamer.redirect import find_redirect
-from streamer.registration import check_host, opened_source
+from streamer.registration import check_host, looked_at, opened_source
 from streamer.source_facts import ReadTally
 from streamer.source_file import FilePermit
 
 MOST_REDIRECTS = 5
+
+Read = TypeVar("Read")
 
 
 class CheckedReader:
@@ -46,36 +52,61 @@ class CheckedReader:
     ) -> Iterator[Frame]:
         """The frames of the record's source, whose packets are kept as evidence.
 
+        Of a camera with a second source the frames are that one's, and the first is recorded.
+
         Raises:
             SourceError: it cannot be read, or AddressRefusedError: may not be.
         """
         tally = tally if tally is not None else ReadTally()
         with recording(self._record, self._config.evidence, tally.evidence) as tap:
+            if tap is not None and self._record.sub_source is not None:
+                yield from self._read_beside_main(options, tally, tap)
+                return
             options = options if tap is None else replace(options, tap=tap)
             for frame in self._read(source, options, tally):
                 yield frame
                 if tap is not None:
                     tap.shown(frame.at, frame.clock_source == "file")
 
+    def _read_beside_main(
+        self, options: ReadOptions, tally: ReadTally, tap: PlayedTap
+    ) -> Iterator[Frame]:
+        def read_main(gate: PacketTap) -> Iterator[float]:
+            from streamer.source import tap_packets  # PyAV: only where cameras are read
+
+            main = replace(options, tap=gate, follow_redirects=False)
+            url = opened_source(self._record, self._config.unseal, self._config.environ)
+            for at in self._follow(CameraUrl.parse(url), lambda url: tap_packets(url, main)):
+                tap.shown(at, is_file=False)
+                yield at
+
+        camera_id = self._record.camera_id
+        with MainStream(camera_id, read_main, tap, self._config.back_off) as main_stream:
+            for frame in self._read(self._record.source, options, tally):
+                main_stream.check()
+                yield frame
+
     def _read(self, source: str, options: ReadOptions, tally: ReadTally | None) -> Iterator[Frame]:
         if not is_network(source):
             roots = None if self._record.declared else self._config.file_roots
             path = FilePermit(roots).check(source)
             return self._read_frames(path, options, tally)
-        opened = opened_source(self._record, self._config.unseal, self._config.environ)
-        return self._read_network(CameraUrl.parse(opened), options, tally)
-
-    def _read_network(
-        self, url: CameraUrl, options: ReadOptions, tally: ReadTally | None
-    ) -> Iterator[Frame]:
+        record = looked_at(self._record)
+        opened = opened_source(record, self._config.unseal, self._config.environ)
         options = replace(options, follow_redirects=False)
+        return self._follow(
+            CameraUrl.parse(opened), lambda url: self._read_frames(url, options, tally)
+        )
+
+    def _follow(self, url: CameraUrl, read: Callable[[str], Iterator[Read]]) -> Iterator[Read]:
+        """What is read from where the URL leads."""
         for _ in range(MOST_REDIRECTS + 1):
             check_host(url, self._config.address_policy)
             shown = False
             try:
-                for frame in self._read_frames(url.opened, options, tally):
+                for one in read(url.opened):
                     shown = True
-                    yield frame
+                    yield one
                 return
             except SourceError as error:
                 target = None if shown else self._target(url, error)

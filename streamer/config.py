@@ -45,6 +45,7 @@ class ReadOptions:
     read_timeout_seconds: float = 10.0
     rtsp_transport: RtspTransport = "tcp"
     follow_redirects: bool = True  # of HTTP, by FFmpeg itself and wherever they lead
+    sound_too: bool = False  # have RTSP set up sound, only to see whether there is any
     decode: Decode = "all"
     decode_threads: int = 0  # 0: as many as FFmpeg finds right
     masks: tuple[Polygon, ...] = ()  # blackened; in fractions of the picture as it is shown

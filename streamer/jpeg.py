@@ -1,4 +1,4 @@
-"""Pictures as JPEG and back, so that clips fit through a network; the one user of Pillow.
+"""Pictures as JPEG and back, so that clips fit through a network; with Pillow.
 
 Quality 95 without chroma subsampling: what the encoder makes of the pictures stays the same to a
 cosine of about 0.99 and more, in a tenth to a fifth of the bytes.

@@ -63,7 +63,7 @@ def _inside(corners: NDArray[np.float64], width: int, height: int) -> NDArray[np
         crossings = x + (middles[rows] - y) * (next_x - x) / (next_y - y)
         first = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.intp)
         np.add.at(turns, (rows, first), 1 if next_y > y else -1)
-    return np.cumsum(turns[:, :width], axis=1) != 0
+    return np.asarray(np.cumsum(turns[:, :width], axis=1) != 0, np.bool_)
 
 
 def _add_edges(covered: NDArray[np.bool_], corners: NDArray[np.float64]) -> None:

@@ -7,10 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from streamer.address import PROTOCOLS, redact
 from streamer.address_policy import AddressPolicy, resolve
 from streamer.camera_record import CameraRecord, Credentials
-from streamer.camera_url import CameraUrl, is_network, is_url
+from streamer.camera_url import CameraUrl, is_broken_url, is_network, is_url
 from streamer.errors import (
     EntityInvalidError,
     SourceAccessError,
@@ -20,7 +22,6 @@ from streamer.errors import (
 from streamer.source_file import FilePermit
 
 ENVIRONMENT_NAME = re.compile(r"WATCHWORD_CAMERA_[A-Z0-9_]+")
-_BROKEN_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|.*//.*@")  # "rtsp:/camera", "rtsp//a:b@camera"
 NETWORK_SCHEMES = tuple(scheme for scheme in PROTOCOLS if scheme not in ("file", "device"))
 
 
@@ -56,7 +57,7 @@ class CameraRegistration:
                 "'credentials_environment' is for network cameras: a file or device has none."
             )
         path = source[len("file://") :] if is_url(source) else source
-        if _BROKEN_URL.match(path) and not os.path.exists(path):
+        if is_broken_url(path) and not os.path.exists(path):
             raise SourceAddressError(  # not repeated: it may hold a password
                 "The source is neither a URL nor a file: write SCHEME://HOST/PATH, or the path of "
                 "a file."
@@ -139,6 +140,18 @@ def keeps_credentials(former: str, source: str) -> bool:
     if not (is_network(former) and is_network(source)):
         return False
     return CameraUrl.parse(former).place == CameraUrl.parse(source).place
+
+
+def looked_at(record: CameraRecord) -> CameraRecord:
+    """The record with the source whose pictures are looked at: the second, if there is one.
+
+    The credentials of the first go with it at the same host and port, and nowhere else.
+    """
+    if record.sub_source is None:
+        return record
+    goes_along = keeps_credentials(record.source, record.sub_source)
+    credentials = record.credentials if goes_along else None
+    return msgspec.structs.replace(record, source=record.sub_source, credentials=credentials)
 
 
 def opened_source(

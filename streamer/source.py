@@ -16,8 +16,9 @@ from streamer.ffmpeg.files import read_file
 from streamer.ffmpeg.live import read_live, tap_live
 from streamer.ffmpeg.opening import opened
 from streamer.ffmpeg.painter import Painter
+from streamer.ffmpeg.survey import facts_of, survey_one
 from streamer.frame import Frame
-from streamer.source_facts import ReadTally, SourceFacts
+from streamer.source_facts import ReadTally, SourceFacts, SourceSurvey
 from streamer.source_fault import explain_undecodable
 
 _FILE_GAP_SECONDS = 0.04  # between the files of a glob when the user says when the first began
@@ -34,6 +35,17 @@ def probe(source: str, options: ReadOptions) -> SourceFacts:
         return facts[0]
     lengths = [fact.seconds for fact in facts if fact.seconds is not None]
     return replace(facts[0], seconds=sum(lengths) if len(lengths) == len(facts) else None)
+
+
+def survey(source: str, options: ReadOptions, seconds: float) -> SourceSurvey:
+    """What a source holds and what would be done with it, after so many seconds of looking at it.
+
+    Of a glob, its first file. A file is not waited for: so many of its own seconds are read.
+
+    Raises:
+        SourceError: it cannot be opened or has no video; the subclass and sentence say why.
+    """
+    return survey_one(find_addresses(source)[0], replace(options, sound_too=True), seconds)
 
 
 def read_frames(
@@ -113,23 +125,9 @@ def _read_with(reading: Reading, card: Card | None) -> Iterator[Frame]:
 def _probe_one(address: Address, options: ReadOptions) -> SourceFacts:
     reading = Reading(address, options, ReadTally())
     with opened(address, options, reading.card.choose()) as source:
-        context = prepare(source, reading)
+        prepare(source, reading)
         packets = read_packets(source, reading)
         first = next((one for packet in packets for one in decode(packet, reading)), None)
         if first is None:
             raise explain_undecodable(address)
-        container, stream = source.container, source.stream
-        length = None if source.live or not container.duration else container.duration / 1e6
-        return SourceFacts(
-            codec=context.name,
-            width=context.width,
-            height=context.height,
-            fps=float(stream.average_rate) if stream.average_rate else None,
-            seconds=length,
-            start=None if source.live else source.file_start(address, options),
-            pixel_format=first.format.name,
-            rotation=first.rotation,
-            live=source.live,
-            decoder=reading.tally.decoder,
-            card_refusal=reading.tally.card_refusal,
-        )
+        return facts_of(source, reading, first)

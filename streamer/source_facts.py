@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from streamer.evidence.tally import EvidenceTally
+from streamer.frame import ClockSource
 
 DecodedOn = Literal["cpu", "cuda"]
 
@@ -45,3 +46,18 @@ class SourceFacts:
     live: bool
     decoder: DecodedOn = "cpu"
     card_refusal: str = ""  # why the card was asked and did not decode it
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSurvey:
+    """What was seen of a source while it was looked at, and what would be done with it."""
+
+    facts: SourceFacts
+    first_picture_seconds: float  # from the beginning of its opening
+    seconds: float  # of its own time that were looked at
+    measured_fps: float | None  # None: one picture says nothing
+    keyframe_seconds: float | None  # the longest distance between two; None: there were no two
+    clock_source: ClockSource
+    has_sound: bool
+    decode: str  # which pictures would be decoded: all, nonref or keyframes
+    decoder_name: str  # FFmpeg's name of what decodes them

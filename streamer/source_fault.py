@@ -41,9 +41,7 @@ def explain_fault(error: Exception, address: Address, started: bool = False) -> 
     """
     name, shown = type(error).__name__, f"'{address.shown}'"
     if started and name in _TIMEOUT:
-        return SourceStalledError(
-            f"{shown} stopped sending pictures: check the camera and the network."
-        )
+        return explain_stall(address)
     if address.kind == "network":
         return _explain_network(name, address, shown, error)
     if name in ("FileNotFoundError", "NotADirectoryError"):
@@ -73,6 +71,13 @@ def explain_silence(address: Address) -> SourceTimeoutError:
     """The error for a source that does not answer."""
     return SourceTimeoutError(
         f"'{address.shown}' did not answer in time: check the camera, the network and the firewall."
+    )
+
+
+def explain_stall(address: Address) -> SourceStalledError:
+    """The error for a source whose pictures ceased."""
+    return SourceStalledError(
+        f"'{address.shown}' stopped sending pictures: check the camera and the network."
     )
 
 

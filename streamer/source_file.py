@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamer.address import why_no_path
 from streamer.errors import AddressRefusedError, SourceAddressError, SourceFolderError
 
 DEVICES = Path("/dev")
@@ -31,8 +32,13 @@ class FilePermit:
             raise SourceAddressError("The source is no path: give the path of a file.")
         # Before links are followed, so that "link/.." means one thing here and at every opening
         absolute = os.path.abspath(source)
-        for path in _meant(absolute):
-            self._check_path(path)
+        try:
+            for path in _meant(absolute):
+                self._check_path(path)
+        except OSError as error:
+            raise SourceAddressError(
+                f"'{source}' is no path to a video: {why_no_path(error)}."
+            ) from error
         return absolute
 
     def _check_path(self, path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.text import Text
 
+from deploy.cli.alert_clip import OutputOption, save_clip
 from deploy.cli.entity_commands import ID_LETTERS as QUERY_LETTERS
 from deploy.cli.entity_commands import CameraIdOption, Commands, LimitOption, add_group
 from deploy.cli.fields import given, parse_since
@@ -51,6 +53,7 @@ def add_to(app: typer.Typer) -> None:
     commands: Commands = {
         "list": list_newest,
         "show": show,
+        "clip": clip,
         "follow": follow_alerts,
         "ack": acknowledge,
         "feedback": give_feedback,
@@ -79,7 +82,12 @@ def show(desk: Desk, alert: IdArgument) -> None:
     """Show an alert: when, how sure, its saliency curve and its history."""
     found = _find(desk, alert)
     whole = desk.client.get(entity_path(ALERTS, found["id"]))
-    desk.tell(whole, _details(whole))
+    desk.tell(whole, _details(whole, f"{desk.client.server.url}{_clip_path(whole)}"))
+
+
+def clip(desk: Desk, alert: IdArgument, output: OutputOption = Path("clip.mp4")) -> None:
+    """Save an alert's video, from a few seconds before it to a few after."""
+    save_clip(desk, _clip_path(_find(desk, alert)), output)
 
 
 def follow_alerts(
@@ -122,6 +130,10 @@ def give_feedback(
 def _find(desk: Desk, typed: str) -> dict[str, Any]:
     # An event's id, `<alert id>.<revision>`, names its alert too
     return find_entity(desk.client, ALERTS, typed.partition(".")[0], ID_LETTERS)
+
+
+def _clip_path(alert: dict[str, Any]) -> str:
+    return f"{entity_path(ALERTS, alert['id'])}/clip.mp4"
 
 
 def _wanted(
@@ -190,7 +202,7 @@ def _state_text(alert: dict[str, Any]) -> Text:
     return state("open" if alert["state"] != "closed" else "closed")
 
 
-def _details(alert: dict[str, Any]) -> object:
+def _details(alert: dict[str, Any], clip_url: str) -> object:
     feedback = alert["feedback"] or {}
     verdict = " ".join(
         part for part in (feedback.get("verdict", ""), f"({feedback.get('note')})") if part
@@ -208,6 +220,7 @@ def _details(alert: dict[str, Any]) -> object:
             ("end", f"{moment(alert['end'])}, after {_lasted(alert)}"),
             ("score", f"{alert['score']:.3f}"),
             ("saliency", Text(_bar(alert, WIDE_BAR), "cyan")),
+            ("clip", clip_url),
             ("suppressed", _because(alert)),
             ("acknowledged", f"{seen} {alert['acknowledged_by'] or ''}".strip()),
             ("feedback", verdict if feedback else ""),

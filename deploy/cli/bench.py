@@ -19,9 +19,11 @@ from deploy.bench.figure import Figure, figure_table
 from deploy.bench.java_tools import JavaTools
 from deploy.bench.live import LiveOptions, bench_capacity, bench_live
 from deploy.bench.machine import describe_machine
+from deploy.bench.many_cameras import bench_many_cameras
 from deploy.bench.pipeline import bench_pipeline
 from deploy.bench.runtimes import bench_runtimes
 from deploy.bench.scene import SceneOptions, write_scene
+from deploy.bench.soak import SoakOptions, bench_soak
 from deploy.bench.transport import RECORD_BYTES, TransportOptions, bench_transport
 from deploy.bench.workers import bench_workers
 from deploy.cli.bench_encode import encode
@@ -36,6 +38,7 @@ from streamer.kafka_options import KafkaOptions
 SCENE = SceneOptions()
 FAN_OUT = FanOutOptions()
 LIVE = LiveOptions()
+SOAK = SoakOptions()
 
 
 class Bus(StrEnum):
@@ -64,7 +67,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     bench = typer.Typer(no_args_is_help=True, help="Measure this machine.")
-    for command in (decode, encode, ground, pipeline, live, capacity, fan_out):
+    for command in (decode, encode, ground, pipeline, live, capacity, soak, fan_out):
         bench.command()(command)
     app.add_typer(bench, name="bench")
 
@@ -76,9 +79,16 @@ def decode(
     seconds: SecondsOption = SCENE.seconds,
     as_json: JsonOption = False,
 ) -> None:
-    """Decode a file as the pipeline does, beside what ffmpeg does with it."""
-    with _measured(source, bundle, seconds) as file:
-        _tell(bench_decode(file.path, file.clip_format, repeats), as_json=as_json)
+    """Decode a file, and without --source 1080p cameras in every way, beside ffmpeg."""
+
+    def figures() -> Iterator[Figure]:
+        with _measured(source, bundle, seconds) as file:
+            yield from bench_decode(file.path, file.clip_format, repeats)
+        if source is None:
+            with TemporaryDirectory(prefix="watchword-bench-") as folder:
+                yield from bench_many_cameras(Path(folder), file.clip_format, repeats)
+
+    _tell(figures(), as_json=as_json)
 
 
 def ground(bundle: BundleOption = DEFAULT_BUNDLE, as_json: JsonOption = False) -> None:
@@ -171,6 +181,23 @@ def capacity(
     plain_console(stderr=True).print(describe_machine())
     options = LiveOptions(queries=queries, bundle=bundle)
     _tell(bench_capacity(options, sample_clip(), step_seconds), as_json=as_json)
+
+
+def soak(
+    cameras: Annotated[int, typer.Option("--cameras", min=1, help="Live cameras.")] = SOAK.cameras,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=30.0, help="For how long.")
+    ] = SOAK.seconds,
+    fault_seconds: Annotated[
+        float, typer.Option("--fault-seconds", min=0.5, help="From one fault to the next.")
+    ] = SOAK.fault_seconds,
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    as_json: JsonOption = False,
+) -> None:
+    """Read cameras that break every few seconds: memory, and whether a second goes untold."""
+    plain_console(stderr=True).print(describe_machine())
+    options = SoakOptions(cameras, seconds, fault_seconds)
+    _tell(bench_soak(options, load_bundle(bundle).space.clip_format), as_json=as_json)
 
 
 def fan_out(

@@ -1,9 +1,7 @@
 """`watchword camera`: the cameras of a server, and a look at one without a server."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any
 
 import typer
 
@@ -16,30 +14,20 @@ from deploy.cli.camera_fields import (
     mask_text,
     picture_fields,
 )
+from deploy.cli.camera_probe import DecoderOption, SourceArgument, TransportOption, probe
 from deploy.cli.entity_commands import Commands, LabelOption, add_group, registered
 from deploy.cli.fields import given, label_text, parse_labels, refuse_nothing
-from deploy.cli.output import plain_console
-from deploy.cli.server import Desk, JsonOption, print_json
+from deploy.cli.server import Desk
 from deploy.cli.tables import counted, details, listing, moment, state
 from deploy.client.entity import entity_path
-from deploy.clock import clock_time
-from deploy.errors import UsageError
-from streamer.address import redact
-from streamer.clip import ClipFormat
-from streamer.config import Decoder, ReadOptions, RtspTransport
-from streamer.source_facts import SourceFacts
 
 CAMERAS = "/v1/cameras"
-ANY_FORMAT = ClipFormat(frames=1, width=64, height=64)  # no picture is kept
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The camera's id.")]
 NewIdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="Its name for ever: lower-case letters, digits, '-'.")
 ]
 IdsArgument = Annotated[list[str], typer.Argument(metavar="ID", help="Ids of cameras.")]
-SourceArgument = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="A URL (rtsp, http, ...), device or file.")
-]
 SourceOption = Annotated[
     str | None, typer.Option("--source", metavar="SOURCE", help="Where its pictures come from.")
 ]
@@ -50,15 +38,6 @@ LoopSwitch = Annotated[
 PausedOption = Annotated[bool, typer.Option("--paused", help="Do not open it now.")]
 PausedSwitch = Annotated[
     bool | None, typer.Option("--paused/--running", help="Close it, or open it again.")
-]
-TransportOption = Annotated[
-    str | None, typer.Option(metavar="tcp|udp", help="How RTSP sends pictures (default tcp).")
-]
-DecoderOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="auto|cpu|cuda", help="Decode on an NVIDIA card: where it can be, never, always."
-    ),
 ]
 CredentialsOption = Annotated[
     str | None,
@@ -81,7 +60,7 @@ def add_to(app: typer.Typer) -> None:
         "remove": remove,
     }
     camera = add_group(app, "camera", about, commands)
-    camera.command("probe")(probe_source)
+    camera.command("probe")(probe)
 
 
 def add(
@@ -169,64 +148,6 @@ def remove(desk: Desk, cameras: IdsArgument) -> None:
     for one in cameras:
         desk.client.delete(entity_path(CAMERAS, one))
         desk.tell({"removed": one}, f"camera {one} is removed")
-
-
-def probe_source(
-    source: SourceArgument,
-    transport: TransportOption = None,
-    decoder: DecoderOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Open a source here and now, without a server, and tell what it holds."""
-    from streamer.source import probe  # PyAV: not needed to parse a command line
-
-    options = _read_options(transport, decoder)
-    began = time.monotonic()
-    facts = probe(source, options)
-    waited = round(time.monotonic() - began, 3)
-    if as_json:
-        print_json({"source": redact(source), "first_picture_seconds": waited, **asdict(facts)})
-    else:
-        plain_console().print(_facts(source, facts, waited))
-
-
-def _read_options(transport: str | None, decoder: str | None) -> ReadOptions:
-    if transport not in (None, *get_args(RtspTransport)):
-        raise UsageError(f"--transport {transport!r} is neither tcp nor udp")
-    if decoder not in (None, *get_args(Decoder)):
-        raise UsageError(f"--decoder {decoder!r} is none of auto, cpu and cuda")
-    return ReadOptions(
-        "probe",
-        ANY_FORMAT,
-        rtsp_transport=cast(RtspTransport, transport or "tcp"),
-        decoder=cast(Decoder, decoder or "auto"),
-    )
-
-
-def _facts(source: str, facts: SourceFacts, waited: float) -> object:
-    clock = "arrival: pictures are dated when they come"
-    if facts.start is not None:
-        clock = f"file: begins at {clock_time(facts.start)}"
-    turned = f", turned by {facts.rotation}°" if facts.rotation else ""
-    return details(
-        "source",
-        redact(source),
-        (
-            ("size", f"{facts.width}x{facts.height}{turned}"),
-            ("fps", "not told" if facts.fps is None else f"{facts.fps:.4g}"),
-            ("codec", f"{facts.codec}, {facts.pixel_format}"),
-            ("decoded on", _decoder(facts)),
-            ("length", "" if facts.seconds is None else f"{facts.seconds:.1f} s"),
-            ("clock", clock),
-            ("first picture", f"after {waited:.2f} s"),
-        ),
-    )
-
-
-def _decoder(facts: SourceFacts) -> str:
-    if facts.decoder == "cuda":
-        return "the NVIDIA card"
-    return f"the processor: {facts.card_refusal}" if facts.card_refusal else "the processor"
 
 
 def _table(cameras: Sequence[dict[str, Any]]) -> object:

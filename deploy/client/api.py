@@ -107,6 +107,21 @@ class ApiClient:
                 raise refusal(response, self.server)
             yield response.iter_lines()
 
+    @contextmanager
+    def file(self, path: str) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
+        """A file's headers and its bytes, piece by piece.
+
+        Raises ServerUnreachableError, here or from the pieces, when the connection breaks.
+        """
+        with (
+            self._translated(),
+            self._http.stream("GET", path, headers={"Accept": "*/*"}) as response,
+        ):
+            if not response.is_success:
+                response.read()
+                raise refusal(response, self.server)
+            yield response.headers, response.iter_bytes()
+
     def _ask(
         self,
         method: str,

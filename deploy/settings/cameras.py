@@ -7,13 +7,14 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from deploy.settings.section import (
     FilePath,
+    PositiveCount,
     PositiveSeconds,
     Section,
     Slug,
     check_distinct,
     check_rising,
 )
-from streamer.config import BackOffSettings, Decode, Decoder, RtspTransport
+from streamer.config import BackOffSettings, Decode, Decoder, Isolation, RtspTransport
 from streamer.errors import EntityInvalidError
 from streamer.picture_area import Box, Polygon, check_masks, check_region
 from streamer.shape import Labels
@@ -77,6 +78,8 @@ class CamerasSettings(Section):
     read_timeout_seconds: PositiveSeconds = 10.0
     first_retry_seconds: PositiveSeconds = _BACK_OFF.first_seconds
     longest_retry_seconds: PositiveSeconds = _BACK_OFF.longest_seconds
+    isolation: Isolation = "process"
+    per_process: PositiveCount = 4
     list: tuple[DeclaredCamera, ...] = ()
 
     @field_validator("list")

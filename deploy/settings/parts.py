@@ -111,6 +111,8 @@ def streamer_config(
         open_timeout_seconds=section.open_timeout_seconds,
         read_timeout_seconds=section.read_timeout_seconds,
         decoder=section.decoder,
+        isolation=section.isolation,
+        per_process=section.per_process,
     )
 
 

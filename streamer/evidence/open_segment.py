@@ -41,10 +41,10 @@ class OpenFile:
         self.path.unlink(missing_ok=True)
 
 
-def left_behind(folder: Path) -> list[Path]:
+def left_behind(folder: Path, pattern: str = "*.mkv") -> list[Path]:
     """The files of writers that are no more."""
     try:
-        return [path for path in sorted(folder.glob("*.mkv")) if not _is_written(path)]
+        return [path for path in sorted(folder.glob(pattern)) if not _is_written(path)]
     except OSError:
         return []
 

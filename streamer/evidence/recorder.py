@@ -33,6 +33,7 @@ class EvidenceRecorder:
         self._masks = masks
         self._queue = PacketQueue(config.queue_bytes)
         self._thread: threading.Thread | None = None
+        self._bug: BaseException | None = None
 
     def begin(self, stream: StreamFacts) -> None:
         """See `PacketTap.begin`."""
@@ -55,15 +56,27 @@ class EvidenceRecorder:
             self._queue.tell(Mark.END)
 
     def close(self, timeout: float | None = None) -> bool:
-        """Keep what is there and end the thread; whether it ended in so many seconds."""
+        """Keep what is there and end the thread; whether it ended in so many seconds.
+
+        Raises what the thread met that nobody expected.
+        """
         thread, self._thread = self._thread, None
         if thread is None:
             return True
         self._queue.tell(Mark.CLOSE)
         thread.join(timeout)
+        bug, self._bug = self._bug, None
+        if bug is not None:
+            raise bug
         return not thread.is_alive()
 
     def _work(self) -> None:
+        try:
+            self._keep()
+        except BaseException as error:  # noqa: BLE001 - raised again by `close`
+            self._bug = error
+
+    def _keep(self) -> None:
         # PyAV: only where something is kept, and not in the thread that reads the camera
         from streamer.evidence.segment_keeper import SegmentKeeper
 

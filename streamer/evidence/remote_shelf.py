@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -127,12 +128,11 @@ class RemoteShelf:
 
 def _import_fsspec(shown: str) -> ModuleType:
     try:
-        import fsspec
-        import fsspec.core
+        module = import_module("fsspec")
+        import_module("fsspec.core")
     except ImportError as error:
         raise EvidenceStorageError(
             f"storage.evidence.url {shown!r} needs the package fsspec: pip install fsspec, or name "
             "a folder."
         ) from error
-    module: ModuleType = fsspec
     return module

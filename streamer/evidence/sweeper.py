@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from streamer.errors import EvidenceError
 from streamer.evidence.config import EvidenceConfig
 from streamer.evidence.metrics import StorageMetrics
-from streamer.evidence.names import HOUR_SECONDS
+from streamer.evidence.names import HOUR_SECONDS, read_open_name
+from streamer.evidence.open_segment import left_behind
 from streamer.evidence.retention import Limits, RetentionPlan, plan_retention
 from streamer.evidence.shelf import Entry, Shelf
 from streamer.limited_log import LimitedLog
@@ -70,7 +71,15 @@ class Sweeper:
                 gone.add(name)
         self._forget(gone)
         self._metrics.stored.set(plan.kept_bytes)
+        self._clear_left_behind(now - self._config.keep_seconds)
         return plan
+
+    def _clear_left_behind(self, oldest: float) -> None:
+        """Remove what was never completed, of cameras that did not come back to recover it."""
+        for path in left_behind(self._config.open_folder, "*/*.mkv"):
+            known = read_open_name(path.name)
+            if known is not None and known[1] / 1000 < oldest:
+                path.unlink(missing_ok=True)
 
     def _hours(self, now: float) -> Iterator[list[Entry]]:
         known, self._settled = self._settled, {}

@@ -1,7 +1,7 @@
 """Packets and pictures of an open source; what does not decode is counted and left out."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,9 +15,10 @@ from streamer.address import Address
 from streamer.config import ReadOptions
 from streamer.ffmpeg.card import CardChoice
 from streamer.ffmpeg.opening import Opened
-from streamer.packet_tap import StreamFacts
+from streamer.ffmpeg.painter import display_matrix
+from streamer.packet_tap import PacketTap, StreamFacts
 from streamer.source_facts import ReadTally
-from streamer.source_fault import explain_fault, explain_undecodable
+from streamer.source_fault import explain_fault, explain_stall, explain_undecodable
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # quoted: at run time it takes no parameters
 
@@ -55,7 +56,7 @@ def prepare(source: Opened, reading: Reading) -> VideoCodecContext:
 
 
 def read_packets(source: Opened, reading: Reading) -> Iterator[VideoPacket]:
-    """The packets as they come, an empty one at the end.
+    """The packets as they come, an empty one at the end; undated ones are stamped by arrival.
 
     Raises:
         SourceError: a live source broke off; a file that is broken in its midst ends there.
@@ -72,7 +73,14 @@ def read_packets(source: Opened, reading: Reading) -> Iterator[VideoPacket]:
         if packet is None:
             return
         reading.tally.packets += 1
+        if source.is_undated and packet.size:
+            _date(packet, source.stream)
         yield packet
+
+
+def _date(packet: VideoPacket, stream: VideoStream) -> None:
+    assert stream.time_base is not None
+    packet.pts = packet.dts = round(time.monotonic() / stream.time_base)
 
 
 def decode(packet: VideoPacket, reading: Reading) -> list[VideoFrame]:
@@ -111,20 +119,29 @@ def _counted(
 
 
 class Silence:
-    """Packets that give no picture: a live source of which nothing decodes is given up."""
+    """Packets that give no picture: a live source of which nothing decodes is given up.
+
+    The packet that FFmpeg gives when it has waited too long is a part of one and decodes to
+    nothing: a stall, if pictures came before.
+    """
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._newest = time.monotonic()
+        self._newest = self._packet = time.monotonic()
 
     def broken(self) -> None:
         """A picture came, and whoever took it is done: its delay is no silence."""
-        self._newest = time.monotonic()
+        self._newest = self._packet = time.monotonic()
 
     def check(self) -> None:
-        """Raises SourceError once it has lasted too long."""
-        if time.monotonic() - self._newest > self._reading.options.read_timeout_seconds:
-            raise explain_undecodable(self._reading.address)
+        """A packet was decoded; raises SourceError once silence has lasted too long."""
+        now, limit = time.monotonic(), self._reading.options.read_timeout_seconds
+        waited, self._packet = now - self._packet, now
+        if now - self._newest <= limit:
+            return
+        if self._reading.pictures and waited > limit / 2:
+            raise explain_stall(self._reading.address)
+        raise explain_undecodable(self._reading.address)
 
 
 class Tapped:
@@ -135,17 +152,35 @@ class Tapped:
         self._tap = options.tap
         self._size = (0, 0)
         self._began = False
+        self._turn: bytes | None = None  # the display matrix; only pictures tell it
+        self._waiting: list[tuple[VideoPacket, float]] = []
 
-    def packet(self, packet: VideoPacket, at: float) -> None:
-        """Called once the packet is decoded, if it is at all: then its size is known."""
+    def packet(
+        self, packet: VideoPacket, at: float, pictures: Sequence[VideoFrame] | None = None
+    ) -> None:
+        """Called once the packet is decoded: then its size is known.
+
+        `pictures` are those that it gave; None where nothing is decoded. Until the first picture
+        packets wait: it says how all are to be turned, and masks with them.
+        """
         if self._tap is None or not packet.size:
             return
+        self._waiting.append((packet, at))
+        if self._turn is None:
+            if pictures is not None and not pictures:
+                return
+            self._turn = display_matrix(pictures[0]) if pictures else b""
+        for waiting in self._waiting:
+            self._hand_on(self._tap, *waiting)
+        self._waiting.clear()
+
+    def _hand_on(self, tap: PacketTap, packet: VideoPacket, at: float) -> None:
         context = self._stream.codec_context
         size = (context.width, context.height)
         if size != self._size:
-            self._tap.begin(self._facts())
+            tap.begin(self._facts())
             self._size, self._began = size, True
-        self._tap.packet(bytes(packet), packet.pts, packet.dts, packet.is_keyframe, at)
+        tap.packet(bytes(packet), packet.pts, packet.dts, packet.is_keyframe, at)
 
     def end(self) -> None:
         """The connection is over."""
@@ -162,4 +197,5 @@ class Tapped:
             time_base=time_base,
             width=context.width,
             height=context.height,
+            display_matrix=self._turn or b"",
         )

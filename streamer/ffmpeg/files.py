@@ -45,7 +45,7 @@ def _pictures(
     for packet in read_packets(source, reading):
         pts = packet_media.seconds_of(packet.dts if packet.pts is None else packet.pts)
         pictures = sparing.decode(packet, pts)
-        tapped.packet(packet, start + pts)
+        tapped.packet(packet, start + pts, pictures)
         for picture in pictures:
             pts = media.seconds_of(picture.pts, picture.dts)
             pixels = painter.paint(picture)

@@ -25,7 +25,7 @@ def read_live(source: Opened, reading: Reading, painter: Painter) -> Iterator[Fr
     try:
         for packet, packet_pts, stamp in packets:
             pictures = sparing.decode(packet, packet_pts)
-            tapped.packet(packet, stamp.at)
+            tapped.packet(packet, stamp.at, pictures)
             for picture in pictures:
                 pts = media.seconds_of(picture.pts, picture.dts)
                 seen = packets.find(picture.pts, pts)

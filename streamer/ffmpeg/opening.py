@@ -16,9 +16,11 @@ from av.video.stream import VideoStream
 from streamer.address import Address, open_options
 from streamer.clock import MediaClock, parse_creation_time
 from streamer.config import ReadOptions
-from streamer.errors import NotAVideoError
+from streamer.errors import NotAVideoError, SourceError
 from streamer.source_fault import explain_fault, explain_no_video, explain_silence
 
+# FFmpeg numbers their pictures as if 25 came every second, however many do
+_UNDATED_FORMATS = {"mpjpeg", "mjpeg", "jpeg_pipe", "image2pipe", "h264", "hevc"}
 _NOT_VIDEO_FORMATS = {"tty", "txd", "tedcaptions"}  # FFmpeg draws text files as pictures
 
 
@@ -31,6 +33,11 @@ class Opened:
     seconds: float  # that the opening took: so old may be what lies ready
     live: bool
     on_card: bool  # it was opened to be decoded on an NVIDIA card
+
+    @property
+    def is_undated(self) -> bool:
+        """Whether it is live and its pictures bring no stamps, so that FFmpeg makes some up."""
+        return self.live and self.container.format.name in _UNDATED_FORMATS
 
     def media_clock(self) -> MediaClock:
         """Its stamps as seconds."""
@@ -81,6 +88,9 @@ def opened(address: Address, options: ReadOptions, card: HWAccel | None = None) 
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if time.monotonic() - began >= options.open_timeout_seconds:
             raise explain_silence(address) from error  # RTSP calls it invalid data
+        # Asked to play no track at all, as none of them is video, servers answer in many ways
+        if address.scheme in ("rtsp", "rtsps"):
+            raise _explain_refusal(error, address, options) from error
         raise explain_fault(error, address) from error
     try:
         stream = _video_track(address, container)
@@ -89,6 +99,20 @@ def opened(address: Address, options: ReadOptions, card: HWAccel | None = None) 
         yield Opened(container, stream, seconds, live, card is not None)
     finally:
         container.close()
+
+
+def _explain_refusal(error: Exception, address: Address, options: ReadOptions) -> SourceError:
+    """Why an RTSP server refuses, which is looked at once more if it may be for want of video."""
+    if isinstance(error, av.error.HTTPOtherClientError):
+        asked = open_options(address, options) | {"allowed_media_types": "audio"}
+        timeout = (options.open_timeout_seconds, options.read_timeout_seconds)
+        with (
+            suppress(av.error.FFmpegError, OSError, ValueError),
+            av.open(address.url, options=asked, timeout=timeout) as container,
+        ):
+            if container.streams.audio:
+                return explain_no_video(address, {"audio"})
+    return explain_fault(error, address)
 
 
 def _video_track(address: Address, container: InputContainer) -> VideoStream:

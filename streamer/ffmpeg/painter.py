@@ -83,6 +83,11 @@ class Painter:
 
 def orientation_of(picture: VideoFrame) -> Orientation:
     """How the picture is to be turned."""
+    return Orientation.from_display_matrix(display_matrix(picture))
+
+
+def display_matrix(picture: VideoFrame) -> bytes:
+    """FFmpeg's display matrix of a picture; b"" if it is to be shown as it is stored."""
     matrix = picture.side_data.get("DISPLAYMATRIX")
     # The cast: PyAV's stub forgets that side data is a buffer.
-    return Orientation.from_display_matrix(bytes(cast(Buffer, matrix)) if matrix else b"")
+    return bytes(cast(Buffer, matrix)) if matrix else b""

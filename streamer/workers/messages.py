@@ -166,4 +166,5 @@ def _add(total: object, before: object, now: object) -> None:
         elif isinstance(values[0], str):
             setattr(total, each.name, values[2] or values[0])
         else:
-            setattr(total, each.name, values[0] + values[2] - values[1])
+            # In this order no sum of seconds shrinks by being rounded
+            setattr(total, each.name, values[0] + (values[2] - values[1]))

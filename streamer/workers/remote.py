@@ -67,15 +67,18 @@ class ReadInWorker:
         order = self._order(settings, sight)
         ring = self._fresh_ring(settings)
         pulse = Pulse(ring)
+        fault = None
         with self._opened(order) as connection:
             watch = Watch(connection, pulse, self._deadlines, stop)
             try:
                 yield from self._follow(watch, sight, ring)
-            except EOFError as error:
+            except EOFError:
                 self._pool.ended(connection.worker)
-                raise self._explain_end(connection.worker, watch.late) from error
+                fault = self._explain_end(connection.worker, watch.late)
             finally:
                 sight.not_before = max(sight.not_before, pulse.until)
+        if fault is not None:  # raised here: its context would keep the ring alive in some log
+            raise fault
 
     def close(self) -> None:
         """See `Reading.close`."""

@@ -12,7 +12,8 @@ from streamer.workers.messages import News, NewsReader
 from streamer.workers.worker import Worker
 
 _LOOK_SECONDS = 0.25  # how soon a stop or a silence is noticed
-_GRACE_SECONDS = 2.0  # between being asked to end and being killed
+_GRACE_SECONDS = 3.0  # between being asked to end and being killed, of what is late
+_ALONE_SECONDS = 7.0  # and of what is not wanted any more, and has a process of its own
 
 
 class Connection:
@@ -70,10 +71,12 @@ class Watch:
             if late or self._stop.is_set():
                 self._asked_to_end = now
                 self._connection.ask_to_end()
-        elif now - self._asked_to_end > _GRACE_SECONDS:
-            worker = self._connection.worker
-            if late or worker.cameras == {self._connection.camera_id}:
-                worker.kill(self._connection.camera_id)
+            return
+        worker, camera_id = self._connection.worker, self._connection.camera_id
+        waited = now - self._asked_to_end
+        is_alone = worker.cameras == {camera_id}
+        if (late and waited > _GRACE_SECONDS) or (is_alone and waited > _ALONE_SECONDS):
+            worker.kill(camera_id)
 
 
 def explain_lateness(record: CameraRecord, late: Lateness | None) -> SourceError:

@@ -22,7 +22,7 @@ class Workbench:
 
     def run(self) -> None:
         """Blocks until the server is gone; then the process is over, whatever its threads do."""
-        logging.basicConfig(handlers=[Teller()], level=logging.INFO)
+        logging.basicConfig(handlers=[Teller()], level=logging.INFO, format="%(message)s")
         self._selector.register(self._control, selectors.EVENT_READ)
         while self._serve():
             for seat in list(self._seats):

@@ -23,16 +23,17 @@ class Coded:
     options: dict[str, str] = field(default_factory=lambda: dict(B_FRAMES))
     pixel_format: str = "yuv420p"
     fps: int = FPS
+    size: tuple[int, int] = (128, 96)
 
 
 def write_coded(path: Path, coded: Coded, pictures: int) -> Path:
     """A file whose picture `i` shows `i` at `i / fps` seconds."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(coded.codec, rate=coded.fps, options=coded.options)
-        stream.width, stream.height = 128, 96
+        stream.width, stream.height = coded.size
         stream.pix_fmt = coded.pixel_format
         for number in range(pictures):
-            frame = av.VideoFrame.from_ndarray(draw(number % 4096), "rgb24")
+            frame = av.VideoFrame.from_ndarray(draw(number % 4096, *coded.size), "rgb24")
             frame.pts, frame.time_base = number, Fraction(1, coded.fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -70,6 +70,31 @@ def read(
     return list(CheckedReader(record, config, play)(source, OPTIONS))
 
 
+@pytest.mark.parametrize(
+    ("sub_source", "opened"),
+    [
+        ("rtsp://127.0.0.1/small", "rtsp://admin:p%40ss@127.0.0.1/small"),
+        ("rtsp://127.0.0.1:8554/small", "rtsp://127.0.0.1:8554/small"),
+        ("http://127.0.0.1/small", "http://127.0.0.1/small"),
+    ],
+)
+def test_the_second_source_is_looked_at_and_the_secret_goes_nowhere_else(
+    sub_source: str, opened: str
+):
+    spy = Spy((steady(2), None))
+    record = CameraRecord(
+        camera_id="yard",
+        source="rtsp://127.0.0.1/live",
+        sub_source=sub_source,
+        credentials=Credentials(sealed="ss@p:nimda"),
+    )
+    config = StreamerPartConfig(
+        clip_format=SMALL, address_policy=HERE, unseal=lambda text: text[::-1]
+    )
+    assert len(list(CheckedReader(record, config, spy)(record.source, OPTIONS))) == 2
+    assert spy.opened == [opened]
+
+
 def test_the_secret_is_put_in():
     spy = Spy((steady(2), None))
     frames = read("rtsp://127.0.0.1/live", spy, credentials=Credentials(sealed="ss@p:nimda"))

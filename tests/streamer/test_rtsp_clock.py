@@ -3,20 +3,27 @@
 import logging
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 
-from streamer.config import Decode, ReadOptions
+from streamer.address_policy import AddressPolicy
+from streamer.camera_record import CameraRecord
+from streamer.checked_reader import CheckedReader
+from streamer.config import Decode, ReadOptions, StreamerPartConfig
 from streamer.cut import cut_clips
+from streamer.evidence.config import EvidenceConfig
 from streamer.frame import Frame
-from streamer.packet_tap import StreamFacts
 from streamer.source import read_frames, tap_packets
+from streamer.source_facts import ReadTally
 from tests.requirements import skip_or_fail
-from tests.streamer.coded import B_FRAMES, Coded, write_coded
+from tests.streamer.coded import B_FRAMES, NO_B_FRAMES, Coded, write_coded
+from tests.streamer.kept import Kept
 from tests.streamer.media import SMALL, read_number
 
 PYTHON = "/usr/bin/python3"
@@ -45,11 +52,11 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serve(film: Path) -> Iterator:
     servers: list[subprocess.Popen[str]] = []
 
-    def start(**environment: str) -> str:
+    def start(path: Path = film, **environment: str) -> str:
         script = str(Path(__file__).with_name("rtsp_server.py"))
         servers.append(
             subprocess.Popen(
-                [PYTHON, script, str(film)],
+                [PYTHON, script, str(path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -77,28 +84,6 @@ def watch(url: str, options: ReadOptions) -> list[tuple[Frame, int, float]]:
             break
     frames.close()  # type: ignore[attr-defined]
     return read
-
-
-class Kept:
-    """A tap that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.facts: list[StreamFacts] = []
-        self.packets: list[tuple[int | None, bool, float]] = []
-        self.bytes = 0
-        self.ended = 0
-
-    def begin(self, stream: StreamFacts) -> None:
-        self.facts.append(stream)
-
-    def packet(
-        self, data: bytes, pts: int | None, dts: int | None, is_keyframe: bool, at: float
-    ) -> None:
-        self.packets.append((pts, is_keyframe, at))
-        self.bytes += len(data)
-
-    def end(self) -> None:
-        self.ended += 1
 
 
 @pytest.mark.parametrize(("transport", "decode"), [("tcp", "auto"), ("udp", "all")])
@@ -153,3 +138,39 @@ def test_packets_are_tapped_without_decoding(serve):
     assert kept.bytes > 1000
     keys = [at for _, is_keyframe, at in kept.packets if is_keyframe]
     assert [b - a for a, b in pairwise(keys[-3:])] == pytest.approx([1.0, 1.0], abs=0.05)
+
+
+def test_the_second_stream_is_looked_at_and_the_main_one_recorded(serve, tmp_path: Path):
+    """Two servers, so that the sizes tell which is which; the secret is the main one's alone."""
+    small = write_coded(tmp_path / "small.mp4", Coded(options=NO_B_FRAMES, size=(64, 48)), 300)
+    evidence = EvidenceConfig(
+        url=str(tmp_path / "kept"), open_folder=tmp_path / "kept" / "open", segment_seconds=2.0
+    )
+    config = StreamerPartConfig(
+        clip_format=SMALL,
+        address_policy=AddressPolicy(loopback=True, private=True),
+        evidence=evidence,
+    )
+    record = CameraRecord(camera_id="yard", source=serve(), sub_source=serve(small))
+    sizes = set()
+
+    def spy(source: str, options: ReadOptions, tally: ReadTally | None = None) -> Iterator[Frame]:
+        assert source == record.sub_source
+        for frame in read_frames(source, options, tally):
+            sizes.add(frame.picture.args[0].width)  # type: ignore[union-attr]
+            yield frame
+
+    tally = ReadTally()
+    frames = CheckedReader(record, config, spy)(record.source, ReadOptions("yard", SMALL), tally)
+    ends = time.monotonic() + SECONDS
+    for _ in frames:
+        if time.monotonic() > ends:
+            break
+    frames.close()  # type: ignore[attr-defined]
+    assert sizes == {64}
+    kept = [path for path in (tmp_path / "kept").rglob("*.mkv") if "open" not in path.parts]
+    assert len(kept) >= 2, list((tmp_path / "kept").rglob("*"))
+    with av.open(str(kept[0])) as segment:
+        assert segment.streams.video[0].width == 128
+    assert tally.evidence.segments >= 2
+    assert not [thread for thread in threading.enumerate() if "main stream" in thread.name]

@@ -96,3 +96,8 @@ def test_a_folder_is_no_camera(root: Path, roots: str | None):
 def test_what_is_no_path(source: str):
     with pytest.raises(SourceAddressError):
         FilePermit(None).check(source)
+
+
+def test_what_no_file_can_be_called_is_refused(tmp_path: Path):
+    with pytest.raises(SourceAddressError, match="is no path to a video: file name too long"):
+        FilePermit((tmp_path,)).check(str(tmp_path / ("a" * 400)))

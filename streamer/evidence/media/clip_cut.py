@@ -1,29 +1,24 @@
-"""A clip out of segments: packets copied into an MP4, from the key frame before."""
+"""A clip out of segments: which packets are in it, from the key frame before."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import av.error
-from av.container import OutputContainer
-from av.packet import Packet
-from av.video.stream import VideoStream
 
 from streamer.errors import EvidenceMissingError, EvidenceStorageError, SegmentError
 from streamer.evidence.event import Cut, Wanted
+from streamer.evidence.media.clip_file import COPIED, copy_packets, recode_packets
 from streamer.evidence.media.packets import (
     PacketFacts,
+    TimedPacket,
     TrackFacts,
     opened_segment,
     read_segment_file,
     span_of,
     timed_packets,
 )
-from streamer.evidence.media.segment_writer import MILLISECOND
 from streamer.evidence.names import Segment
-
-_TAGS = {"hevc": "hvc1"}  # Apple's players want the parameter sets in front
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +36,8 @@ def cut_clip(segments: Sequence[tuple[Segment, Path]], wanted: Wanted, target: P
 
     It begins with the last key frame at or before `wanted.begin`, or with the first one there is,
     and holds every picture from then to `wanted.end`. A gap between segments stays as long as it
-    was: the picture before it stands still.
+    was: the picture before it stands still. What an MP4 does not hold, or no browser plays in one
+    (MJPEG), is coded anew as H.264.
 
     Raises:
         EvidenceMissingError: not one segment can be read.
@@ -131,47 +127,21 @@ def _taken(
 
 
 def _write(part: Sequence[_Source], chosen: Sequence[dict[int, PacketFacts]], target: Path) -> None:
+    facts = part[0].facts
     times = [packet.ms for taken in chosen for packet in taken.values()]
-    zero = min(times)
-    decoding = iter(decoding_times([at - zero for at in times]))
-    with av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as output:
-        stream: VideoStream | None = None
-        for one, taken in zip(part, chosen, strict=True):
-            with opened_segment(one.path) as (container, track):
-                stream = stream or _add_track(output, track, one.facts.codec)
-                found = timed_packets(container, track, one.segment.start_ms)
-                for number, (facts, packet) in enumerate(found):
-                    if number in taken:
-                        _mux(output, stream, packet, (facts.ms - zero, next(decoding)))
+    packets = _packets(part, chosen)
+    if facts.codec in COPIED:
+        copy_packets(packets, facts, times, target)
+    else:
+        recode_packets(packets, facts, times, target)
 
 
-def _add_track(output: OutputContainer, track: VideoStream, codec: str) -> VideoStream:
-    stream = output.add_stream_from_template(track, opaque=True)
-    stream.time_base = MILLISECOND
-    if codec in _TAGS:
-        stream.codec_context.codec_tag = _TAGS[codec]
-    return stream
-
-
-def _mux(
-    output: OutputContainer, stream: VideoStream, packet: Packet, times: tuple[int, int]
-) -> None:
-    packet.stream = stream
-    packet.time_base = MILLISECOND
-    packet.pts, packet.dts = times
-    output.mux(packet)
-
-
-def decoding_times(shown: Sequence[int]) -> list[int]:
-    """When packets are decoded, from when they are shown, in the order of decoding.
-
-    Rising, and never later than they are shown; the first may be below zero.
-
-    >>> decoding_times([0, 30, 10, 20])
-    [-20, -10, 0, 10]
-    """
-    rising: list[int] = []
-    for at in sorted(shown):
-        rising.append(max(at, rising[-1] + 1) if rising else at)
-    delay = max((one - at for one, at in zip(rising, shown, strict=True)), default=0)
-    return [one - delay for one in rising]
+def _packets(
+    part: Sequence[_Source], chosen: Sequence[dict[int, PacketFacts]]
+) -> Iterator[TimedPacket]:
+    for one, taken in zip(part, chosen, strict=True):
+        with opened_segment(one.path) as (container, track):
+            found = timed_packets(container, track, one.segment.start_ms)
+            for number, (facts, packet) in enumerate(found):
+                if number in taken:
+                    yield facts, packet

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import av
 import av.error
@@ -14,6 +15,8 @@ from av.video.stream import VideoStream
 from streamer.errors import SegmentError
 from streamer.evidence.media.segment_writer import LEAD_MS
 from streamer.evidence.packet_time import end_of
+
+VideoPacket: TypeAlias = "Packet[VideoStream]"  # quoted: at run time it takes no parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,9 @@ class TrackFacts:
     extradata: bytes
     width: int
     height: int
+
+
+TimedPacket: TypeAlias = "tuple[PacketFacts, VideoPacket]"
 
 
 @contextmanager
@@ -55,7 +61,7 @@ def opened_segment(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 def timed_packets(
     container: InputContainer, stream: VideoStream, begin_ms: int
-) -> Iterator[tuple[PacketFacts, Packet]]:
+) -> Iterator[TimedPacket]:
     """The packets of a segment that begins at a time, with theirs; a damaged end is left out."""
     try:
         for packet in container.demux(stream):

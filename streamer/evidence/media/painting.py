@@ -1,5 +1,7 @@
 """Privacy masks on pictures that are coded anew."""
 
+from typing import Any, cast
+
 import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
@@ -37,10 +39,11 @@ def _stored(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Where a stored picture is covered: [H, W] of brightness, [H / 2, W / 2] of colour."""
     places = np.arange(height * width).reshape(height, width, 1)
-    shown = orientation.turn(places)[..., 0]  # which stored pixel each shown one is
+    # The cast: it turns whatever stands in the pixels' places
+    shown = orientation.turn(cast(Any, places))[..., 0]  # which stored pixel each shown one is
     covered = mask.covers(shown.shape[1], shown.shape[0])
     stored = np.zeros(height * width, np.bool_)
     stored[shown[covered]] = True
     bright = stored.reshape(height, width)
     blocks = bright.reshape(height // 2, 2, width // 2, 2)
-    return bright, blocks.any(axis=(1, 3))
+    return bright, np.asarray(blocks.any(axis=(1, 3)), np.bool_)

@@ -1,6 +1,7 @@
 """Packets coded anew as H.264: where pictures must be painted over, or nobody could play them."""
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import av
 import av.error
@@ -9,6 +10,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
 from streamer.errors import SegmentError
+from streamer.evidence.media.packets import VideoPacket
 from streamer.evidence.media.pictures import make_decoder
 from streamer.evidence.media.segment_writer import MILLISECOND
 from streamer.evidence.packet import Packet
@@ -43,7 +45,7 @@ class Recoder:
 
     def code(self, packet: Packet) -> Iterator[StreamFacts | Packet]:
         """What the packet gives: packets, and before the first of another size what they are."""
-        coded = CodedPacket(packet.data)
+        coded = cast("VideoPacket", CodedPacket(packet.data))
         coded.pts, coded.time_base = round(packet.at * 1000), MILLISECOND
         coded.is_keyframe = packet.is_keyframe
         yield from self._code(coded)
@@ -53,7 +55,7 @@ class Recoder:
         yield from self._code(None)
         yield from self._drain()
 
-    def _code(self, packet: CodedPacket | None) -> Iterator[StreamFacts | Packet]:
+    def _code(self, packet: "VideoPacket | None") -> Iterator[StreamFacts | Packet]:
         try:
             pictures = self._decoder.decode(packet)
         except (av.error.FFmpegError, ValueError):
@@ -105,6 +107,6 @@ def _make_encoder(picture: VideoFrame) -> VideoCodecContext:
     return encoder
 
 
-def _packet(coded: CodedPacket) -> Packet:
+def _packet(coded: VideoPacket) -> Packet:
     assert coded.pts is not None
     return Packet(bytes(coded), coded.pts, coded.dts, coded.is_keyframe, coded.pts / 1000)

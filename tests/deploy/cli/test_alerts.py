@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -192,3 +193,31 @@ def test_alerts_are_told_as_json(script: Script, terminal: Terminal) -> None:
 def test_an_alert_that_is_no_json(script: Script, terminal: Terminal) -> None:
     script.streams = [b"event: alert\nid: a.1\ndata: {\n\n"]
     assert "no JSON" in terminal.ask("alerts", "follow", code=1).err
+
+
+def test_an_alerts_clip_is_saved(script: Script, terminal: Terminal, tmp_path: Path) -> None:
+    script.answers[f"GET /v1/alerts/{OPEN['id']}/clip.mp4"] = (200, {"video": "yes"})
+    output = tmp_path / "clip.mp4"
+    told = terminal.ask("alerts", "clip", OPEN["id"][:8], "--output", str(output)).out
+    assert json.loads(output.read_bytes()) == {"video": "yes"}
+    assert str(output) in told
+    (line,) = terminal.ask("alerts", "clip", OPEN["id"], "-o", str(output), "--json").lines
+    assert line["file"] == str(output)
+    assert line["bytes"] == output.stat().st_size
+    assert (line["offset_seconds"], line["complete"]) == (0.0, False)
+    assert f"/v1/alerts/{OPEN['id']}/clip.mp4" in terminal.ask("alerts", "show", OPEN["id"]).out
+
+
+def test_a_clip_that_is_not_to_be_had_leaves_no_file(
+    script: Script, terminal: Terminal, tmp_path: Path
+) -> None:
+    sentence = "There is no video of it."
+    script.answers[f"GET /v1/alerts/{OPEN['id']}/clip.mp4"] = (404, {"detail": sentence})
+    output = tmp_path / "clip.mp4"
+    ran = terminal.ask("alerts", "clip", OPEN["id"], "--output", str(output), code=1)
+    assert sentence.rstrip(".") in ran.err
+    assert not output.exists()
+    missing = str(tmp_path / "nowhere" / "clip.mp4")
+    script.answers[f"GET /v1/alerts/{OPEN['id']}/clip.mp4"] = (200, {"video": "yes"})
+    ran = terminal.ask("alerts", "clip", OPEN["id"], "--output", missing, code=2)
+    assert "cannot be written" in ran.err

@@ -126,12 +126,24 @@ def test_cameras_are_removed_all_or_none(script: Script, terminal: Terminal) -> 
 def test_a_probe_tells_what_a_file_holds(terminal: Terminal, tmp_path: Path) -> None:
     video = write_video(tmp_path / "street.mp4", Video(), 10)
     shown = terminal.run("camera", "probe", str(video), "--decoder", "cpu").out
-    for part in ("size", "fps", "codec", "the processor", "file: begins at", "first picture"):
+    for part in ("128x96", "10 told, 10 came", "h264, yuv420p", "file: begins at", "first picture"):
         assert part in shown
+    assert "every picture, by h264" in shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
     (facts,) = terminal.run("camera", "probe", str(video), "--json").lines
     assert facts["width"] > 0
     assert facts["live"] is False
     assert facts["first_picture_seconds"] >= 0
+    assert (facts["clock_source"], facts["has_sound"]) == ("file", False)
+    assert facts["measured_fps"] == pytest.approx(10.0)
+    assert facts["keyframe_seconds"] is None  # one second of video holds one
+
+
+def test_a_probe_looks_as_long_as_it_is_told(terminal: Terminal, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "street.mp4", Video(), 100)
+    (facts,) = terminal.run("camera", "probe", str(video), "--json", "--seconds", "3").lines
+    assert facts["looked_seconds"] == pytest.approx(3.0, abs=0.2)
+    assert facts["keyframe_seconds"] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +154,7 @@ def test_a_probe_tells_what_a_file_holds(terminal: Terminal, tmp_path: Path) -> 
         (("rtsp://anna:hunter2@127.0.0.1:1/a",), 1, "***@127.0.0.1"),
         (("a.mp4", "--transport", "smoke"), 2, "neither tcp nor udp"),
         (("a.mp4", "--decoder", "abacus"), 2, "none of auto, cpu and cuda"),
+        (("a.mp4", "--seconds", "0"), 2, "no such time"),
     ],
 )
 def test_a_probe_that_fails_says_why(
@@ -151,3 +164,46 @@ def test_a_probe_that_fails_says_why(
     assert (ran.code, ran.out) == (code, "")
     assert sentence in ran.err
     assert "hunter2" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "sentence"),
+    [
+        ("rtsp:/admin:hunter2@127.0.0.1/live", 2, "neither a URL nor a file"),
+        ("rtsp//admin:hunter2@127.0.0.1/live", 2, "neither a URL nor a file"),
+        ("rtsp:admin:hunter2@127.0.0.1", 2, "neither a URL nor a file"),
+        ("//admin:hunter2@127.0.0.1/live", 2, "neither a URL nor a file"),
+        ("rtsp:\\\\127.0.0.1\\live", 2, "neither a URL nor a file"),
+        ("rtsp://", 2, "names no host"),
+        ("rtsp://admin:hunter2@", 2, "names no host"),
+        ("rtsp://admin:hunter2@:554/live", 2, "names no host"),
+        ("rtsp://admin:hunter2@127.0.0.1:port/live", 2, "is no URL"),
+        ("rtsp://admin:hunter2@127.0.0.1:99999/live", 2, "Port 99999 does not exist"),
+        ("rtsp://admin:hunter2@127.0.0.1:-1/live", 2, "is no URL"),
+        ("rtps://admin:hunter2@127.0.0.1/live", 2, "'rtps://' is no source"),
+        ("rtsp://admin:hunter2@ 127.0.0.1/live", 2, "a space as %20"),
+        ("rtsp://admin:hun ter2@127.0.0.1:9/a", 2, "a space as %20"),
+        ("rtsp://127.0.0.1:9/a b", 2, "a space as %20"),
+        ("rtsp://admin:hunter2/x@127.0.0.1:9/a", 2, "is no URL"),
+        ("rtsp://admin:2/hunter2@127.0.0.1:9/a", 2, "'/' as %2F"),
+        ("rtsp://admin:2#hunter2@127.0.0.1:9/a", 2, "'#' as %23"),
+        ("rtsp://k\u00e4mera.invalid/live", 2, "the host in letters"),
+        ("http://[::1/live", 2, "is no URL"),
+        ("~/nothing.mp4", 2, "no file"),
+        ("a" * 400, 2, "too long"),
+        ("RTSP://admin:hunter2@127.0.0.1:9/live", 1, "***@127.0.0.1:9/live' refused"),
+        ("  rtsp://127.0.0.1:9/live ", 1, "refused the connection"),
+        ("rtsp://admin:hunter2@2@127.0.0.1:9/a", 1, "***@127.0.0.1:9/a' refused"),
+        ("rtsp://127.0.0.1:9/\u0436\u0438\u0432\u043e\u0439", 1, "refused the connection"),
+        ("rtsp://camera.invalid/live", 1, "does not resolve"),
+    ],
+)
+def test_every_url_that_is_mistyped_gets_one_sentence(
+    terminal: Terminal, source: str, code: int, sentence: str
+) -> None:
+    ran = terminal.run("camera", "probe", source)
+    assert (ran.code, ran.out) == (code, ""), ran.err
+    assert sentence in ran.err
+    assert ran.err.count("\n") == 1
+    assert "hunter2" not in ran.err
+    assert "hun ter2" not in ran.err

@@ -8,12 +8,16 @@ import av
 import numpy as np
 import pytest
 
+from streamer.config import ReadOptions
+from streamer.evidence.played_tap import PlayedTap
 from streamer.evidence.recorder import EvidenceRecorder
 from streamer.evidence.shelf import open_shelf
+from streamer.ffmpeg.painter import display_matrix
 from streamer.orientation import Orientation
 from streamer.packet_tap import PacketTap, StreamFacts
+from streamer.source import read_frames
 from tests.streamer.evidence.recording import config_of, feed, make_video, segments_in
-from tests.streamer.media import Video
+from tests.streamer.media import SMALL, Video, write_video
 
 LEFT = (((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)),)
 CORNER = (((0.0, 0.0), (0.25, 0.0), (0.25, 0.25), (0.0, 0.25)),)
@@ -28,11 +32,15 @@ def record(path: Path, folder: Path, masks: tuple, matrix: bytes = b"") -> list[
     recorder = EvidenceRecorder("yard", config, open_shelf(config.url), masks)
     feed(path, _Turned(recorder, matrix))
     recorder.close()
+    assert recorder.tally.faults == 0
+    return kept_pictures(folder)
+
+
+def kept_pictures(folder: Path) -> list[np.ndarray]:
     pictures = []
-    for segment in segments_in(open_shelf(config.url)):
+    for segment in segments_in(open_shelf(str(folder))):
         with av.open(str(folder / segment.name)) as container:
             pictures += [one.to_ndarray(format="rgb24") for one in container.decode(video=0)]
-    assert recorder.tally.faults == 0
     return pictures
 
 
@@ -67,6 +75,26 @@ def test_the_mask_lies_where_it_is_seen_when_the_picture_is_turned(tmp_path: Pat
         shown = Orientation.from_display_matrix(TURN).turn(picture)
         height, width, _ = shown.shape
         assert (width, height) == (96, 128)
+        assert shown[: height // 4, : width // 4].max() < 24
+
+
+def test_a_turned_file_is_masked_where_it_is_seen_when_it_is_read(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "video.mp4", Video(rotation=90), [0.1 * i for i in range(30)])
+    config = config_of(tmp_path / "kept")
+    recorder = EvidenceRecorder("yard", config, open_shelf(config.url), CORNER)
+    tap = PlayedTap(recorder)
+    for frame in read_frames(str(path), ReadOptions("yard", SMALL, masks=CORNER, tap=tap)):
+        tap.shown(frame.at, is_file=True)
+    recorder.close()
+    with av.open(str(path)) as container:
+        (first, *_) = container.decode(video=0)
+        turn = Orientation.from_display_matrix(display_matrix(first))
+    pictures = kept_pictures(tmp_path / "kept")
+    assert len(pictures) == 30
+    for picture in pictures:
+        shown = turn.turn(picture)
+        height, width, _ = shown.shape
+        assert height > width
         assert shown[: height // 4, : width // 4].max() < 24
 
 

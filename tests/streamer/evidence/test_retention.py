@@ -135,6 +135,16 @@ def test_hours_that_are_complete_are_listed_once(tmp_path: Path) -> None:
     assert shelf.listed <= 4
 
 
+def test_what_was_never_completed_goes_when_it_is_old(tmp_path: Path) -> None:
+    for name in ("1700000000000-1700000000000.mkv", "1-1700003600000.mkv", "holiday.mkv"):
+        path = tmp_path / "_open" / "gone" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    sweeper_of(Disk(tmp_path), tmp_path, START + 7200, keep_seconds=5000.0).sweep()
+    left = sorted(path.name for path in (tmp_path / "_open" / "gone").iterdir())
+    assert left == ["1-1700003600000.mkv", "holiday.mkv"]
+
+
 def test_a_storage_that_refuses_is_counted_and_tried_again(tmp_path: Path) -> None:
     import threading
 

@@ -1,0 +1,51 @@
+"""When a camera is late, and how that is seen from outside."""
+
+import os
+
+import pytest
+
+from streamer.clip import ClipFormat
+from streamer.clip_ring import ClipRing
+from streamer.pulse import Deadlines, Pulse
+
+LIMITS = Deadlines(open_seconds=20.0, silence_seconds=5.0, margin_seconds=3.0)
+
+
+@pytest.fixture
+def pulse() -> Pulse:
+    form = ClipFormat(frames=1, width=1, height=1)
+    file = ClipRing.allocate(form, 1)
+    pulse = Pulse(ClipRing(file, form, 1))
+    os.close(file)
+    return pulse
+
+
+def test_it_is_told_what_is_late_with_what(pulse: Pulse):
+    asked = 1000.0
+    assert LIMITS.late(pulse, asked, asked + 23.0) is None
+    assert LIMITS.late(pulse, asked, asked + 23.1) == "connect"
+    pulse.opened(1010.0)
+    assert LIMITS.late(pulse, asked, 1018.0) is None
+    assert LIMITS.late(pulse, asked, 1018.1) == "first"
+    pulse.beat(1018.0, is_file=False)
+    assert LIMITS.late(pulse, asked, 1026.0) is None
+    assert LIMITS.late(pulse, asked, 1026.1) == "silence"
+    pulse.beat(1026.0, is_file=False)
+    assert LIMITS.late(pulse, asked, 1026.1) is None
+    assert pulse.frames == 2
+
+
+def test_a_file_may_pause_as_long_as_its_stamps_do(pulse: Pulse):
+    pulse.beat(1000.0, is_file=True)
+    assert LIMITS.late(pulse, 999.0, 1013.0) is None
+    assert LIMITS.late(pulse, 999.0, 1013.1) == "silence"
+
+
+def test_a_new_connection_begins_without_one(pulse: Pulse):
+    pulse.opened(1.0)
+    pulse.beat(2.0, is_file=True)
+    pulse.cover(1_700_000_000.25)
+    assert pulse.until == 1_700_000_000.25
+    pulse.reset()
+    assert (pulse.opened_at, pulse.newest, pulse.until, pulse.frames) == (0, 0, 0, 0)
+    assert not pulse.is_file
