@@ -77,7 +77,8 @@ def test_the_pipeline_is_run_as_users_run_it(video: Path, tmp_path: Path) -> Non
     assert json.loads(json.dumps([one.as_json() for one in figures.values()]))
     assert figures["1 query, times real time"].target == 8
     assert figures["20 queries / 1 query"].wanted == "at most"
-    assert 20 < figures["resident memory, peak"].value < 2000
+    # No upper bound: Linux counts for it what this process, which starts it, ever held
+    assert figures["resident memory, peak"].value > 20
 
 
 def test_a_run_that_fails_is_no_figure(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def refused(path, sentence):
         (b'{"error": "Access to this model is restricted"}', "is JSON text"),
         (b'{\n  "metadata": {}, "weight_map": {}}', "is JSON text.*index of parts"),
         (b"\x93NUMPY\x01\x00", "NumPy arrays"),
-        (gzip.compress(b"weights"), r"is packed \(gzip\): unpack it"),
+        (gzip.compress(b"weights", mtime=0), r"is packed \(gzip\): unpack it"),
         (b"\x00" * 4096, "holds zeros"),
         (b"Access denied", "neither safetensors nor"),
         (pickle.dumps({"a": 1}), "old format.*save it again"),
