@@ -13,7 +13,7 @@ from streamer import part
 from streamer.address_policy import AddressPolicy
 from streamer.bus import CAMERAS, CLIPS, Message
 from streamer.camera_record import CameraRecord, pack_camera
-from streamer.config import BackOffSettings, StreamerPartConfig
+from streamer.config import BackOffSettings, Isolation, StreamerPartConfig
 from streamer.fleet import Fleet
 from streamer.frame import Frame
 from streamer.memory_bus import MemoryBus
@@ -187,12 +187,16 @@ def test_a_closed_bus_ends_it(run, built: StreamerPart, bus: MemoryBus, stage: S
     assert running.error is None
 
 
+@pytest.mark.parametrize("isolation", ["process", "thread"])
 def test_built_for_a_server_it_reads_files(
-    run, bus: MemoryBus, registry: CollectorRegistry, tmp_path: Path
+    run, bus: MemoryBus, registry: CollectorRegistry, tmp_path: Path, isolation: Isolation
 ):
     path = write_video(tmp_path / "a.mp4", Video(), 3)
     reading = StreamerPartConfig(
-        clip_format=SMALL, address_policy=CONFIG.address_policy, file_roots=(tmp_path,)
+        clip_format=SMALL,
+        address_policy=CONFIG.address_policy,
+        file_roots=(tmp_path,),
+        isolation=isolation,
     )
     tell(bus, CameraRecord(camera_id="yard", source=str(path)))
     run(part.build(reading, bus, StreamerMetrics(registry)))
