@@ -374,7 +374,7 @@ def test_real_footage(shared: Path, name: str, frames: int, clips: int, errors: 
 
 
 def test_pictures_are_freed_without_tidying_up(tmp_path: Path):
-    """Python tidies up after so many new objects, not megabytes: hundreds of pictures would wait."""
+    """Python tidies up after so many objects, not megabytes: hundreds of pictures would wait."""
     path = write_video(tmp_path / "a.mp4", Video(), 60)
     gc.collect()
     gc.disable()
