@@ -33,7 +33,8 @@ from streamer.record import unpack_clip
 
 SCENE = SceneOptions(width=640, height=360, seconds=20.0, bits_per_second=1_000_000)
 FLAT = 1.05  # the most that memory may grow from the first to the last quarter
-WARM_UP_SHARE = 0.2  # of the run: until every camera has met every fault
+WARM_UP_SHARE = 0.2  # of the run, and not less than:
+WARM_UP_SECONDS = 120.0  # until every camera has met every fault, and half a short run at most
 SAMPLE_SECONDS = 1.0
 _PATIENCE_SECONDS = 60.0
 
@@ -149,7 +150,8 @@ def _follow(bus: MemoryBus, lines: list[FaultyLine], options: SoakOptions, soake
 
 
 def _memory_figures(memory: list[float]) -> Iterator[Figure]:
-    settled = memory[int(WARM_UP_SHARE * len(memory)) :]
+    warm = max(WARM_UP_SHARE * len(memory), WARM_UP_SECONDS / SAMPLE_SECONDS)
+    settled = memory[int(min(warm, len(memory) / 2)) :]
     quarter = max(1, len(settled) // 4)
     first, last = median(settled[:quarter]), median(settled[-quarter:])
     yield Figure("resident memory, last quarter", last / 1e6, "MB")

@@ -43,6 +43,7 @@ class Painter:
         self._kernel = KERNELS[self._format.kernel]
         self._to_planes = VideoReformatter()
         self._to_size, self._to_colours = VideoReformatter(), VideoReformatter()
+        self._is_upright = False  # none was turned so far, and one was looked at
 
     def paint(self, picture: VideoFrame) -> Picture:
         """The pixels [H, W, 3], when asked for."""
@@ -60,15 +61,23 @@ class Painter:
             self._tally.decode_seconds += time.thread_time() - began
 
     def _resized(self, picture: VideoFrame) -> NDArray[np.uint8]:
-        turn = orientation_of(picture)
+        turn = self._orientation(picture)
         width, height = turn.stored_size(self._format.width, self._format.height)
         return turn.turn(self._scaled(picture, width, height))
 
     def _cut(self, picture: VideoFrame) -> NDArray[np.uint8]:
         whole = self._to_colours.reformat(picture, format="rgb24")
-        shown = orientation_of(picture).turn(np.asarray(whole.to_ndarray(), np.uint8))
+        shown = self._orientation(picture).turn(np.asarray(whole.to_ndarray(), np.uint8))
         seen = VideoFrame.from_ndarray(crop(shown, self._mask, self._region), "rgb24")
         return self._scaled(seen, self._format.width, self._format.height)
+
+    def _orientation(self, picture: VideoFrame) -> Orientation:
+        # Whoever looks at side data ties the picture to itself, and it stays until Python tidies up
+        if self._is_upright and not picture.rotation:
+            return Orientation.from_display_matrix(b"")
+        turn = orientation_of(picture)
+        self._is_upright = turn == Orientation.from_display_matrix(b"")
+        return turn
 
     def _scaled(self, picture: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
         kernel = self._kernel

@@ -20,6 +20,7 @@ from streamer.connection import cut_connection
 from streamer.cut import ClipCutter
 from streamer.errors import SourceError
 from streamer.frame import Frame
+from streamer.memory import give_back_memory
 from streamer.pulse import Pulse
 from streamer.record import pack_clip, pack_shared
 from streamer.sight import Sight
@@ -90,6 +91,7 @@ class Seat:
             return
         finally:
             del _here.seat
+            give_back_memory()
 
     def _read(self) -> Ended:
         try:

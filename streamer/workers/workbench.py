@@ -1,5 +1,6 @@
 """The main thread of a worker process: takes orders, and gives each camera a thread."""
 
+import gc
 import logging
 import os
 import selectors
@@ -10,6 +11,7 @@ from streamer.workers.messages import receive_order
 from streamer.workers.seat import Seat, Teller
 
 _TICK_SECONDS = 0.25
+_TIDY_SECONDS = 1.0
 
 
 class Workbench:
@@ -19,17 +21,32 @@ class Workbench:
         self._control = control
         self._seats: list[Seat] = []
         self._selector = selectors.DefaultSelector()
+        self._tidied_at = 0.0
 
     def run(self) -> None:
         """Blocks until the server is gone; then the process is over, whatever its threads do."""
         logging.basicConfig(handlers=[Teller()], level=logging.INFO, format="%(message)s")
         self._selector.register(self._control, selectors.EVENT_READ)
+        import streamer.source  # noqa: F401 - PyAV: here once, so that no camera waits for it
+
+        gc.freeze()  # what was imported stays, and is not looked at again
         while self._serve():
+            self._tidy(time.monotonic())
             for seat in list(self._seats):
                 seat.look(time.monotonic())
                 if seat.is_done:
                     self._clear(seat)
         os._exit(0)
+
+    def _tidy(self, now: float) -> None:
+        """Frees pictures that PyAV ties to themselves by looking at their side data.
+
+        Python looks for such cycles after so many new objects, of which hardly any are made here:
+        hundreds of pictures would wait.
+        """
+        if now > self._tidied_at + _TIDY_SECONDS:
+            self._tidied_at = now
+            gc.collect()
 
     def _serve(self) -> bool:
         """What came within a tick; false once there is nobody to give orders."""

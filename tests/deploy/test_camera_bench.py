@@ -156,11 +156,11 @@ def test_a_second_that_nobody_told_of_is_found():
 
 
 def test_memory_is_compared_after_the_beginning():
-    growing = [100.0] * 20 + [200.0 + i for i in range(80)]
+    growing = [100.0] * 120 + [200.0 + i for i in range(200)]
     (last, ratio) = _memory_figures(growing)
-    assert last.value == pytest.approx(270e-6, rel=0.05)
+    assert last.value == pytest.approx(375e-6, rel=0.01)
     assert ratio.met is False
-    assert [figure.met for figure in _memory_figures([9.0] * 10 + [5.0] * 40)] == [None, True]
+    assert [figure.met for figure in _memory_figures([9.0] * 20 + [5.0] * 20)] == [None, True]
 
 
 @pytest.mark.slow

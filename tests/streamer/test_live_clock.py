@@ -171,3 +171,28 @@ def test_the_systems_clock_is_set_by_an_hour():
         frames.append(frame_at(at, i, clock_source=source, pts=i / FPS, timeline=clock.timeline))
     assert len({clip.session for clip in cut(frames)}) == 2
     assert seconds(frames)[-1] == pytest.approx(3609.9, abs=0.1)
+
+
+@pytest.mark.parametrize("says", [True, False])
+@pytest.mark.parametrize("jump", [3600.0, -3600.0, 5.5, 4.0])
+@pytest.mark.parametrize("wrong", [1, 2, 3, 100])
+def test_stamps_that_jump(says: bool, jump: float, wrong: int):
+    """For some frames; the sender's time jumps along, until it reports anew."""
+    clock, frames = LiveClock(WALL, 0.0), []
+    for i in range(300):
+        off = jump if 100 <= i < 100 + wrong else 0.0
+        sender = WALL + i / FPS + off if says else None
+        at, source = clock.stamp(i / FPS + off, sender, (WALL + i / FPS, i / FPS))
+        frames.append(frame_at(at, i, clock_source=source, pts=i / FPS + off))
+    cutter = ClipCutter(TINY)
+    clips = [clip for frame in frames for clip in cutter.push(frame)] + cutter.flush()
+    sessions = len({clip.session for clip in clips})
+    if abs(jump) < 5 or wrong < 3:
+        assert sessions == 1
+    else:
+        assert sessions == 3  # there, and back
+        assert cutter.beginnings["clock_jump"] == 2
+    errors = [abs(frame.at - (WALL + i / FPS)) for i, frame in enumerate(frames)]
+    assert max(errors[:100]) < 0.01
+    assert max(errors) <= (4.5 if abs(jump) < 5 else 0.5)
+    assert clips[-1].end >= WALL + 29

@@ -1,5 +1,6 @@
 """Reading files: every picture of a test video shows its number, so cutting is checked exactly."""
 
+import gc
 import os
 from collections import Counter
 from dataclasses import replace
@@ -386,3 +387,17 @@ def test_real_footage(shared: Path, name: str, frames: int, clips: int, errors: 
     assert [clip.index for clip in cut] == list(range(clips))
     assert tally.decode_errors >= errors
     assert outcomes["missing"] == 0
+
+
+def test_pictures_are_freed_without_tidying_up(tmp_path: Path):
+    """Python tidies up after so many objects, not megabytes: hundreds of pictures would wait."""
+    path = write_video(tmp_path / "a.mp4", Video(), 60)
+    gc.collect()
+    gc.disable()
+    try:
+        for frame in read_frames(str(path), OPTIONS):
+            assert frame.pixels.size
+        del frame
+        assert gc.collect() < 60
+    finally:
+        gc.enable()
