@@ -82,7 +82,7 @@ def show(desk: Desk, alert: IdArgument) -> None:
     """Show an alert: when, how sure, its saliency curve and its history."""
     found = _find(desk, alert)
     whole = desk.client.get(entity_path(ALERTS, found["id"]))
-    desk.tell(whole, _details(whole, f"{desk.client.server.url}{_clip_path(whole)}"))
+    desk.tell(whole, _details(whole))
 
 
 def clip(desk: Desk, alert: IdArgument, output: OutputOption = Path("clip.mp4")) -> None:
@@ -202,7 +202,7 @@ def _state_text(alert: dict[str, Any]) -> Text:
     return state("open" if alert["state"] != "closed" else "closed")
 
 
-def _details(alert: dict[str, Any], clip_url: str) -> object:
+def _details(alert: dict[str, Any]) -> object:
     feedback = alert["feedback"] or {}
     verdict = " ".join(
         part for part in (feedback.get("verdict", ""), f"({feedback.get('note')})") if part
@@ -220,7 +220,7 @@ def _details(alert: dict[str, Any], clip_url: str) -> object:
             ("end", f"{moment(alert['end'])}, after {_lasted(alert)}"),
             ("score", f"{alert['score']:.3f}"),
             ("saliency", Text(_bar(alert, WIDE_BAR), "cyan")),
-            ("clip", clip_url),
+            ("video", f"watchword alerts clip {_short(alert)}"),
             ("suppressed", _because(alert)),
             ("acknowledged", f"{seen} {alert['acknowledged_by'] or ''}".strip()),
             ("feedback", verdict if feedback else ""),

@@ -192,7 +192,7 @@ def test_an_unknown_scheme(colours: Path) -> None:
 
 
 def test_a_url_that_is_none(colours: Path) -> None:
-    refused(watchword("watch", "http://[", "--query", "red", "--bundle", colours), "'http://['")
+    refused(watchword("watch", "http://[", "--query", "red", "--bundle", colours), "is no URL")
 
 
 def test_one_bad_source_among_good_ones_is_refused_before_anything_runs(

@@ -27,7 +27,7 @@ def test_a_file_is_looked_at_as_long_as_asked_of_its_own_time(tmp_path: Path):
     assert seen.measured_fps == pytest.approx(20.0)
     assert seen.keyframe_seconds == pytest.approx(1.5)
     assert (seen.clock_source, seen.has_sound, seen.decode) == ("file", False, "all")
-    assert (seen.decoder, seen.facts.start) == ("h264", START)
+    assert (seen.decoder_name, seen.facts.start) == ("h264", START)
 
 
 def test_pictures_that_come_unevenly_are_counted_as_they_come(tmp_path: Path):

@@ -205,7 +205,7 @@ def test_an_alerts_clip_is_saved(script: Script, terminal: Terminal, tmp_path: P
     assert line["file"] == str(output)
     assert line["bytes"] == output.stat().st_size
     assert (line["offset_seconds"], line["complete"]) == (0.0, False)
-    assert f"/v1/alerts/{OPEN['id']}/clip.mp4" in terminal.ask("alerts", "show", OPEN["id"]).out
+    assert f"alerts clip {OPEN['id'][:8]}" in terminal.ask("alerts", "show", OPEN["id"]).out
 
 
 def test_a_clip_that_is_not_to_be_had_leaves_no_file(
@@ -214,7 +214,7 @@ def test_a_clip_that_is_not_to_be_had_leaves_no_file(
     sentence = "There is no video of it."
     script.answers[f"GET /v1/alerts/{OPEN['id']}/clip.mp4"] = (404, {"detail": sentence})
     output = tmp_path / "clip.mp4"
-    ran = terminal.ask("alerts", "clip", OPEN["id"], "--output", str(output), code=1)
+    ran = terminal.ask("alerts", "clip", OPEN["id"], "--output", str(output), code=2)
     assert sentence.rstrip(".") in ran.err
     assert not output.exists()
     missing = str(tmp_path / "nowhere" / "clip.mp4")
