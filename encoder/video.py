@@ -36,8 +36,9 @@ class VideoEncoder:
                 f"the video tower of {bundle.folder} takes clips {self._runner.clip_shape}, its"
                 f" manifest promises {self._shape}"
             )
-        passed_over = "".join(f"; not {name}: {why}" for name, why in opened.passed_over.items())
-        _log.info("the video model runs on %s%s", self._runner.description, passed_over)
+        _log.info("the video model runs on %s", self._runner.description)
+        for name, why in opened.passed_over.items():  # `watchword doctor` says it to people
+            _log.debug("it does not run on %s: %s", name, why)
         BUNDLE_INFO.labels(bundle.name, bundle.manifest.version, self.space.id).set(1)
         RUNTIME_INFO.labels(self._runner.runtime).set(1)
 
