@@ -4,7 +4,7 @@ Clips of cameras that another process reads lie in memory that both share, and t
 only where (`pack_shared`). It means nothing on another machine, so it is no part of the contract.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -92,24 +92,7 @@ def pack_clip(clip: Clip, travels: Travels = "raw") -> bytes:
         from streamer.jpeg import encode_jpegs  # Pillow: only where clips leave the machine
 
         jpegs = tuple(memoryview(jpeg) for jpeg in encode_jpegs(frames))
-    frame_count, height, width, _ = frames.shape
-    record = ClipRecord(
-        schema=1,
-        travels=travels,
-        camera_id=clip.camera_id,
-        session=clip.session,
-        index=clip.index,
-        start=clip.start,
-        end=clip.end,
-        seen_until=clip.seen_until,
-        clock_source=clip.clock_source,
-        shape=(frame_count, height, width),
-        pixels=pixels,
-        skipped=clip.skipped,
-        watched_since=clip.watched_since,
-        jpegs=jpegs,
-    )
-    return _encoder.encode(record)
+    return _encoder.encode(ClipRecord(travels=travels, pixels=pixels, jpegs=jpegs, **_about(clip)))
 
 
 def pack_shared(clip: Clip, slot: int, generation: int) -> bytes:
@@ -119,24 +102,27 @@ def pack_shared(clip: Clip, slot: int, generation: int) -> bytes:
         RecordError: the frames are no uint8 array [T, H, W, 3].
     """
     _check_frames(clip.frames)
-    frame_count, height, width, _ = clip.frames.shape
-    record = SharedClipRecord(
-        schema=1,
-        travels="shm",
-        camera_id=clip.camera_id,
-        session=clip.session,
-        index=clip.index,
-        start=clip.start,
-        end=clip.end,
-        seen_until=clip.seen_until,
-        clock_source=clip.clock_source,
-        shape=(frame_count, height, width),
-        slot=slot,
-        generation=generation,
-        skipped=clip.skipped,
-        watched_since=clip.watched_since,
+    return _encoder.encode(
+        SharedClipRecord(travels="shm", slot=slot, generation=generation, **_about(clip))
     )
-    return _encoder.encode(record)
+
+
+def _about(clip: Clip) -> dict[str, Any]:
+    """What a record says of a clip, however its pixels travel."""
+    frame_count, height, width, _ = clip.frames.shape
+    return {
+        "schema": 1,
+        "camera_id": clip.camera_id,
+        "session": clip.session,
+        "index": clip.index,
+        "start": clip.start,
+        "end": clip.end,
+        "seen_until": clip.seen_until,
+        "clock_source": clip.clock_source,
+        "shape": (frame_count, height, width),
+        "skipped": clip.skipped,
+        "watched_since": clip.watched_since,
+    }
 
 
 def hold(value: bytes, ring: ClipRing) -> HeldClip:
