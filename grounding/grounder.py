@@ -10,7 +10,7 @@ from grounding import metrics
 from grounding.alert import Alert
 from grounding.alert_state import CameraState
 from grounding.blind import EVERY_QUERY, BlindPeriod
-from grounding.blind_ledger import BlindLedger, Taken
+from grounding.blind_ledger import INSTANT, BlindLedger, Taken
 from grounding.config import GroundingConfig
 from grounding.counts import GroundingCounts, timed
 from grounding.coverage import Coverage
@@ -59,6 +59,7 @@ class Grounder:
         self._overload = overload or Overload(config.overload)
         self._ledger = BlindLedger(config.backlog_grace_seconds, coverage)
         self._live_cameras: set[str] = set()
+        self._films: dict[str, bool] = {}  # files, and whether nothing more comes of them
         self.counts = GroundingCounts()
         clock = self._overload.clock
         self._evaluator = WindowEvaluator(parts, tracker, config, self.counts, clock)
@@ -167,6 +168,8 @@ class Grounder:
             self._ledger.restore(state.camera_id, state.covered)
         if state.live:
             self._live_cameras.add(state.camera_id)
+        else:
+            self._films[state.camera_id] = False
 
     def put_back(self, camera_id: str, state: CameraState | None) -> None:
         """The camera is as it was when `camera_state` gave this, but for its windows."""
@@ -184,13 +187,29 @@ class Grounder:
             self._ledger.drop(camera_id)
 
     def forget(self, camera_id: str) -> bool:
-        """Free the memory of a live camera that is gone; False while it has alerts."""
-        if camera_id not in self._live_cameras or not self._tracker.forget(camera_id):
+        """Free the memory of a live camera that is gone, or of a file that is over.
+
+        False while it has alerts, or the file goes on.
+        """
+        if self._films.get(camera_id):
+            self._tracker.drop(camera_id)
+        elif camera_id not in self._live_cameras or not self._tracker.forget(camera_id):
             return False
         self._parts.buffer.forget(camera_id)
         self._ledger.forget(camera_id)
         self._live_cameras.discard(camera_id)
+        self._films.pop(camera_id, None)
         return True
+
+    def finish_films(self, silent: Collection[str]) -> list[Alert]:
+        """Close the alerts of those files among these of which nothing more comes.
+
+        They close at the file's own time, and nothing is told as blind: a file just ends. Should
+        more come of it, that is evaluated as usual.
+        """
+        over = sorted(one for one in silent if self._films.get(one) is False)
+        self._films |= dict.fromkeys(over, True)
+        return _counted([alert for one in over for alert in self._tracker.finish(one)])
 
     def finish(self, camera_id: str | None = None) -> list[Alert]:
         """Close the alerts of a camera whose source has ended, or of all cameras."""
@@ -201,12 +220,14 @@ class Grounder:
         self._tracker.drop(camera_id)
         self._ledger.take_back(camera_id)
         self._live_cameras.discard(camera_id)
+        self._films.pop(camera_id, None)
 
     def _take_in(self, embeddings: Sequence[ClipEmbedding]) -> list[_Due]:
         due: list[_Due] = []
         ignored = self._parts.buffer.ignored.copy()
         for embedding, push in self._push(embeddings):
             if push.window is not None:
+                self._note_rewind(push.window)
                 taken = self._ledger.take(embedding)
                 self.counts.count_due(taken.missing, push.window.clip_seconds)
                 due.append(_Due(push.window, taken, self._note_live(embedding)))
@@ -222,10 +243,23 @@ class Grounder:
             yield embedding, self._parts.buffer.push(embedding, gate_vector)
 
     def _note_live(self, embedding: ClipEmbedding) -> bool:
-        live = embedding.clock_source != "file"
+        camera_id, live = embedding.camera_id, embedding.clock_source != "file"
         if live:
-            self._live_cameras.add(embedding.camera_id)
+            self._live_cameras.add(camera_id)
+            self._films.pop(camera_id, None)
+        else:
+            self._live_cameras.discard(camera_id)
+            self._films[camera_id] = False
         return live
+
+    def _note_rewind(self, window: Window) -> None:
+        """A file that is read again from its beginning gives the alerts that it gave before.
+
+        They have the same ids and revisions, so whoever keeps them knows them. What is remembered
+        of the end of the file would only make others of them.
+        """
+        if window.is_film and self._tracker.clock(window.camera_id) > window.seen_until + INSTANT:
+            self._tracker.drop(window.camera_id)
 
     def _evaluate(
         self, due: Sequence[_Due], unseen: Collection[tuple[str, int, int]], work: Work

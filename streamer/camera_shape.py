@@ -8,9 +8,10 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from streamer.address import redact
 from streamer.camera_record import CameraRecord, Credentials
-from streamer.config import Decode, Decoder, RtspTransport
+from streamer.config import Decode, Decoder, Pace, RtspTransport
 from streamer.entity_id import ENTITY_ID, check_camera_id
 from streamer.errors import EntityInvalidError, Reason
+from streamer.film import check_film
 from streamer.health import CameraHealth, State
 from streamer.picture_area import (
     MOST_CORNERS,
@@ -19,7 +20,7 @@ from streamer.picture_area import (
     check_masks,
     check_region,
 )
-from streamer.shape import Labels, Shape, checked, utc
+from streamer.shape import Labels, Shape, UtcTime, checked, utc
 
 CameraId = Annotated[
     str,
@@ -42,6 +43,21 @@ Source = Annotated[
     ),
 ]
 Loop = Annotated[bool, Field(description="Play a file for ever.")]
+FilmPace = Annotated[
+    Pace,
+    Field(
+        description="How a file is read. own: at its own speed, as if it were live; fastest: once, "
+        "as fast as it goes, with its own times. Then no evidence is kept: the file is there."
+    ),
+]
+FilmStart = Annotated[
+    UtcTime,
+    Field(
+        description="When a file at the pace fastest begins; null: at its creation time, else its "
+        "modification time.",
+        examples=["2025-03-01T08:00:00Z"],
+    ),
+]
 Paused = Annotated[bool, Field(description="Do not read it for now.")]
 Transport = Annotated[RtspTransport, Field(description="How RTSP cameras send pictures.")]
 DecodedBy = Annotated[
@@ -125,6 +141,8 @@ class CameraRequest(Shape):
     source: Source
     labels: Labels = Field(default_factory=dict)
     loop: Loop = False
+    pace: FilmPace = "own"
+    start: FilmStart | None = None
     paused: Paused = False
     rtsp_transport: Transport = "tcp"
     decoder: DecodedBy = None
@@ -144,6 +162,8 @@ class CameraChange(Shape):
         None, description="Labels to add or change; null takes one away."
     )
     loop: Loop | None = None
+    pace: FilmPace | None = None
+    start: FilmStart | None = None
     paused: Paused | None = None
     rtsp_transport: Transport | None = None
     decoder: DecodedBy = None
@@ -171,6 +191,8 @@ class CameraReply(Shape):
     source: str = Field(description="Without user, password and other secrets.")
     labels: dict[str, str]
     loop: bool
+    pace: Pace
+    start: datetime | None
     paused: bool
     rtsp_transport: RtspTransport
     decoder: DecodedBy
@@ -204,6 +226,8 @@ def reply(camera: CameraRecord, health: CameraHealth | None) -> CameraReply:
         source=redact(camera.source),
         labels=camera.labels,
         loop=camera.loop,
+        pace=camera.pace,
+        start=_moment(camera.start),
         paused=camera.paused,
         rtsp_transport=camera.rtsp_transport,
         decoder=camera.decoder,
@@ -229,6 +253,8 @@ def as_requested(camera: CameraRecord) -> dict[str, object]:
         "source": camera.source,
         "labels": camera.labels,
         "loop": camera.loop,
+        "pace": camera.pace,
+        "start": _moment(camera.start),
         "paused": camera.paused,
         "rtsp_transport": camera.rtsp_transport,
         "decoder": camera.decoder,
@@ -248,7 +274,13 @@ def apply(
     credentials: Credentials | None,
     sub_source: str | None,
 ) -> CameraRecord:
-    """The camera as asked, with sources that were checked and rid of their secrets."""
+    """The camera as asked, with sources that were checked and rid of their secrets.
+
+    Raises:
+        EntityInvalidError: it cannot be read at that pace.
+    """
+    start = None if asked.start is None else asked.start.timestamp()
+    check_film(source, asked.pace, start, asked.loop)
     return msgspec.structs.replace(
         camera,
         source=source,
@@ -260,10 +292,16 @@ def apply(
         evidence=asked.evidence,
         labels=asked.labels,
         loop=asked.loop,
+        pace=asked.pace,
+        start=start,
         paused=asked.paused,
         rtsp_transport=asked.rtsp_transport,
         decoder=asked.decoder,
     )
+
+
+def _moment(start: float | None) -> datetime | None:
+    return None if start is None else utc(start)
 
 
 def _lists(masks: tuple[Polygon, ...]) -> list[list[list[float]]]:
