@@ -258,8 +258,9 @@ class Grounder:
         They have the same ids and revisions, so whoever keeps them knows them. What is remembered
         of the end of the file would only make others of them.
         """
-        if window.is_film and self._tracker.clock(window.camera_id) > window.seen_until + INSTANT:
-            self._tracker.drop(window.camera_id)
+        camera_id, at = window.camera_id, window.seen_until
+        if window.is_film and self._tracker.clock(camera_id) > at + INSTANT:
+            self._tracker.rewind(camera_id, window.session, at)
 
     def _evaluate(
         self, due: Sequence[_Due], unseen: Collection[tuple[str, int, int]], work: Work

@@ -268,6 +268,19 @@ def test_a_film_read_again_from_its_beginning_tells_the_same_events() -> None:
     assert [one.event_id for one in events] == [one.event_id for one in first]
 
 
+def test_what_a_film_left_open_under_another_start_still_closes() -> None:
+    before = grounder([query()])
+    (opened, *_) = before.evaluate(scene(".##", session=SESSION + 3_600_000))
+    state = before.camera_state("yard")
+    assert state is not None
+    made = grounder([query()])
+    made.restore_camera(state)
+    events = made.evaluate(scene("..##......................"))
+    assert [one.state for one in events if one.alert_id != opened.alert_id][-1] == "closed"
+    (closed,) = made.finish_films(["yard"])
+    assert (closed.alert_id, closed.state) == (opened.alert_id, "closed")
+
+
 def test_outside_its_hours_a_query_rests() -> None:
     # T0 is 22:13:20 UTC; clip 20 is the first to end at 22:14
     night = Schedule(hours=(Hours(begin="22:14", end="23:00"),))
