@@ -7,6 +7,7 @@ from deploy.settings.parts import query_records
 from deploy.store import Store
 from streamer.camera_record import CameraRecord
 from streamer.errors import StreamerError
+from streamer.film import check_film
 from streamer.registration import CameraRegistration
 
 
@@ -27,6 +28,8 @@ def _camera_record(camera: DeclaredCamera, registration: CameraRegistration) -> 
         sub_source = camera.sub_source and registration.prepare_sub(
             camera.sub_source, camera.source
         )
+        start = None if camera.start is None else camera.start.timestamp()
+        check_film(source, camera.pace, start, camera.loop)
     except StreamerError as error:
         raise ConfigError(f"cameras.list: {camera.id}: {error}") from error
     return CameraRecord(
@@ -36,6 +39,8 @@ def _camera_record(camera: DeclaredCamera, registration: CameraRegistration) -> 
         labels=dict(camera.labels),
         paused=camera.paused,
         loop=camera.loop,
+        pace=camera.pace,
+        start=start,
         rtsp_transport=camera.rtsp_transport,
         sub_source=sub_source,
         decode=camera.decode,

@@ -146,6 +146,8 @@ class BlindLedger:
         if clip.session == before.session:  # the rest of a clip that ended short
             self._note(clip.camera_id, open_seconds, open_seconds)
             return first
+        if clip.clock_source == "file":  # nobody was to watch what was never filmed
+            return first
         watched = min(max(before.until, clip.watched_since), first)
         self._blind(clip.camera_id, before.until, watched, "restart")
         self._blind(clip.camera_id, watched, first, "stream")

@@ -10,7 +10,8 @@ from grounding import metrics
 from grounding.alert import Alert
 from grounding.alert_state import CameraState
 from grounding.blind import EVERY_QUERY, BlindPeriod
-from grounding.blind_ledger import BlindLedger, Taken
+from grounding.blind_ledger import INSTANT, BlindLedger, Taken
+from grounding.camera_kinds import CameraKinds
 from grounding.config import GroundingConfig
 from grounding.counts import GroundingCounts, timed
 from grounding.coverage import Coverage
@@ -58,7 +59,7 @@ class Grounder:
         self._coverage = coverage
         self._overload = overload or Overload(config.overload)
         self._ledger = BlindLedger(config.backlog_grace_seconds, coverage)
-        self._live_cameras: set[str] = set()
+        self._kinds = CameraKinds()
         self.counts = GroundingCounts()
         clock = self._overload.clock
         self._evaluator = WindowEvaluator(parts, tracker, config, self.counts, clock)
@@ -113,7 +114,7 @@ class Grounder:
             self._parts.buffer.check(embedding)
         for first in range(0, len(embeddings), FILL_BATCH):
             for embedding, _ in self._push(embeddings[first : first + FILL_BATCH]):
-                self._note_live(embedding)
+                self._kinds.note(embedding)
 
     def tick(self, now: float, silent: Collection[str] | None = None) -> list[Alert]:
         """Let wall-clock time go on for live cameras, so that alerts close on silence too.
@@ -125,8 +126,8 @@ class Grounder:
         if self._coverage is not None:
             self._coverage.tell()
         at = now - self._config.silence_grace_seconds
-        live = self._live_cameras
-        cameras = sorted(live if silent is None else live.intersection(silent))
+        live = self._kinds.live
+        cameras = sorted(live if silent is None else set(silent).intersection(live))
         for camera in cameras:
             self._ledger.silence(camera, now)
         return _counted([a for camera in cameras for a in self._tracker.advance(camera, at)])
@@ -147,7 +148,7 @@ class Grounder:
         return CameraState(
             camera_id=camera_id,
             clock=self._tracker.clock(camera_id),
-            live=camera_id in self._live_cameras,
+            live=camera_id in self._kinds.live,
             covered=covered,
             tracks=tracks,
         )
@@ -165,8 +166,7 @@ class Grounder:
             self._tracker.restore_alerts(state.alerts)
         if state.covered is not None:
             self._ledger.restore(state.camera_id, state.covered)
-        if state.live:
-            self._live_cameras.add(state.camera_id)
+        self._kinds.set(state.camera_id, state.live)
 
     def put_back(self, camera_id: str, state: CameraState | None) -> None:
         """The camera is as it was when `camera_state` gave this, but for its windows."""
@@ -184,13 +184,27 @@ class Grounder:
             self._ledger.drop(camera_id)
 
     def forget(self, camera_id: str) -> bool:
-        """Free the memory of a live camera that is gone; False while it has alerts."""
-        if camera_id not in self._live_cameras or not self._tracker.forget(camera_id):
+        """Free the memory of a live camera that is gone, or of a file that is over.
+
+        False while it has alerts, or the file goes on.
+        """
+        if self._kinds.is_over(camera_id):
+            self._tracker.drop(camera_id)
+        elif camera_id not in self._kinds.live or not self._tracker.forget(camera_id):
             return False
         self._parts.buffer.forget(camera_id)
         self._ledger.forget(camera_id)
-        self._live_cameras.discard(camera_id)
+        self._kinds.forget(camera_id)
         return True
+
+    def finish_films(self, silent: Collection[str]) -> list[Alert]:
+        """Close the alerts of those files among these of which nothing more comes.
+
+        They close at the file's own time, and nothing is told as blind: a file just ends. Should
+        more come of it, that is evaluated as usual.
+        """
+        over = self._kinds.end_films(silent)
+        return _counted([alert for one in over for alert in self._tracker.finish(one)])
 
     def finish(self, camera_id: str | None = None) -> list[Alert]:
         """Close the alerts of a camera whose source has ended, or of all cameras."""
@@ -200,16 +214,17 @@ class Grounder:
         self._parts.buffer.forget(camera_id)
         self._tracker.drop(camera_id)
         self._ledger.take_back(camera_id)
-        self._live_cameras.discard(camera_id)
+        self._kinds.forget(camera_id)
 
     def _take_in(self, embeddings: Sequence[ClipEmbedding]) -> list[_Due]:
         due: list[_Due] = []
         ignored = self._parts.buffer.ignored.copy()
         for embedding, push in self._push(embeddings):
             if push.window is not None:
+                self._note_rewind(push.window)
                 taken = self._ledger.take(embedding)
                 self.counts.count_due(taken.missing, push.window.clip_seconds)
-                due.append(_Due(push.window, taken, self._note_live(embedding)))
+                due.append(_Due(push.window, taken, self._kinds.note(embedding)))
         for reason, count in (self._parts.buffer.ignored - ignored).items():
             metrics.IGNORED_EMBEDDINGS.labels(reason).inc(count)
         return due
@@ -221,11 +236,15 @@ class Grounder:
         for embedding, gate_vector in zip(embeddings, gate_vectors, strict=True):
             yield embedding, self._parts.buffer.push(embedding, gate_vector)
 
-    def _note_live(self, embedding: ClipEmbedding) -> bool:
-        live = embedding.clock_source != "file"
-        if live:
-            self._live_cameras.add(embedding.camera_id)
-        return live
+    def _note_rewind(self, window: Window) -> None:
+        """A file that is read again from its beginning gives the alerts that it gave before.
+
+        They have the same ids and revisions, so whoever keeps them knows them. What is remembered
+        of the end of the file would only make others of them.
+        """
+        camera_id, at = window.camera_id, window.seen_until
+        if window.is_film and self._tracker.clock(camera_id) > at + INSTANT:
+            self._tracker.rewind(camera_id, window.session, at)
 
     def _evaluate(
         self, due: Sequence[_Due], unseen: Collection[tuple[str, int, int]], work: Work

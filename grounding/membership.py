@@ -17,6 +17,7 @@ from grounding.hearing import Hearing
 from grounding.metrics import UNREADABLE_STATES
 from streamer.bus import (
     ALERT_STATE,
+    CLIPS,
     EMBEDDINGS,
     Bus,
     Message,
@@ -108,6 +109,11 @@ class Membership:
     def waiting(self) -> int:
         """How many records lie there that were not polled yet."""
         return self._bus.lags().get(EMBEDDINGS.name, 0)
+
+    @property
+    def on_their_way(self) -> int:
+        """How many clips, embedded or not, are known here to wait for somebody."""
+        return self.waiting + self._bus.lags().get(CLIPS.name, 0)
 
     def poll(self, timeout: float, most: int) -> Polled:
         """What came; partitions come and go in here."""

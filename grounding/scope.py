@@ -46,7 +46,10 @@ class Scope:
         scope = np.zeros((len(windows), self._count), np.bool_)
         for row, window in enumerate(windows):
             at = window.seen_until
-            scope[row] = (self._effective_at <= at) & (at < self._until)
+            if window.is_film:
+                scope[row] = np.isinf(self._until)
+            else:
+                scope[row] = (self._effective_at <= at) & (at < self._until)
             scope[row] &= self._watching(window.camera_id)
             if self._schedules:
                 scope[row] &= self._scheduled(int(at // 60))

@@ -98,6 +98,16 @@ class AlertTracker:
                 events += self._close(track, list(track.live), camera.clock)
         return events
 
+    def rewind(self, camera_id: str, session: int, at: float) -> None:
+        """Time goes back to `at`, and what was of this session is still to come.
+
+        Alerts of other sessions stay: they still have to close.
+        """
+        self._at(camera_id, at).clock = at
+        for track in self._tracks(camera_id).values():
+            track.live = [alert for alert in track.live if alert.session != session]
+            track.closed = [old for old in track.closed if old.session != session]
+
     def active(self, camera_id: str) -> set[str]:
         """Ids of the queries with an open or candidate alert on the camera."""
         return {query_id for query_id, track in self._tracks(camera_id).items() if track.live}

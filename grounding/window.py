@@ -25,3 +25,4 @@ class Window:
     vectors: NDArray[np.float32]  # [L, D]
     mask: NDArray[np.bool_]  # [L] True where there is a clip
     gate_vectors: NDArray[np.float32] | None = None  # [L, G] what the gate compares with queries
+    is_film: bool = False  # of a file, whose times have nothing to do with when it is looked at

@@ -165,6 +165,7 @@ class _SessionRows:
             vectors=_frozen(self._vectors[rows]),
             mask=_frozen(self._mask[rows]),
             gate_vectors=_frozen(self._gates[rows]),
+            is_film=newest.clock_source == "file",
         )
 
     def _open_block(self, first_index: int) -> None:

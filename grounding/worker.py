@@ -185,6 +185,8 @@ class GroundingWorker:
         tracker = self._grounder.tracker
         before = {camera: tracker.active(camera) for camera in silent}
         alerts = self._grounder.tick(self._clock(), silent)
+        if can_tell and config.resumable:
+            alerts += self._finish_films(member)
         changed = [camera for camera in silent if tracker.active(camera) != before[camera]]
         gone = self._hearing.silent(config.forget_seconds) if can_tell else []
         for camera in gone:
@@ -194,6 +196,13 @@ class GroundingWorker:
         self._commit(member, (), frozenset(changed + forgotten), alerts)
         for camera in forgotten:
             member.forget(camera)
+
+    def _finish_films(self, member: Membership) -> list[Alert]:
+        """The end of a file is not told: nothing comes of it any more, and nothing is under way."""
+        config = self._config
+        clear = not member.on_their_way
+        grace = config.silence_grace_seconds if clear else config.backlog_grace_seconds
+        return self._grounder.finish_films(self._hearing.silent(grace))
 
     def _commit(
         self,

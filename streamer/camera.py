@@ -37,8 +37,9 @@ class Camera:
     """Publishes the clips of one camera until it ends or is stopped; may be run again.
 
     A live camera is tried again for ever, and its oldest clips make room on a full bus. A file
-    ends. At the fastest pace its clips wait for room and one that cannot be read raises; as live
-    it is a live camera that ends, or begins again when it is looped.
+    ends. At the fastest pace its clips wait for room, and one that cannot be read raises, or is
+    read again from its beginning (`tries_again`); as live it is a live camera that ends, or begins
+    again when it is looped.
     """
 
     def __init__(
@@ -115,8 +116,8 @@ class Camera:
         """Blocks until the source ends (files) or `stop` is set.
 
         Raises:
-            SourceError: a file at the fastest pace cannot be read; otherwise it is counted, said
-                on the health topic and tried again.
+            SourceError: a file at the fastest pace cannot be read, and is not to be tried again;
+                otherwise it is counted, said on the health topic and tried again.
             BusClosedError: the bus was closed, or the camera cut off from it.
         """
         try:
@@ -153,8 +154,9 @@ class Camera:
                 if value is not None:
                     self._publish(value, stop)
         except SourceError as error:
-            is_local = sight.is_file or _is_local(self._settings.source)
-            if is_local and not self._settings.plays_as_live:
+            settings = self._settings
+            is_local = sight.is_file or settings.is_local
+            if is_local and not settings.plays_as_live and not settings.tries_again:
                 raise
             return error.with_traceback(None)  # it would keep pictures alive
         finally:
@@ -170,15 +172,16 @@ class Camera:
         self._metrics.up.labels(self._camera_id).set(0)
         self._metrics.reconnects.labels(self._camera_id, fault.counted_as()).inc()
         longest = self._settings.back_off.longest_seconds
-        # A camera that gives one picture and dies again must not be hammered.
-        shown_at = self._sight.shown_at
+        # A camera that gives one picture and dies again must not be hammered, nor a film that
+        # breaks off at the same place each time, however far that is into it.
+        shown_at = None if self._settings.is_film else self._sight.shown_at
         if shown_at is not None and time.monotonic() - shown_at > longest:
             self._back_off.reset()
         blameless = isinstance(fault, SourceTakenError)
         seconds = 0.0 if blameless else self._back_off.next_seconds()
         _log.warning("camera %s: %s Again in %.1f s.", self._camera_id, fault, seconds)
         # Somebody has to look at an address or a file; a camera comes back by itself.
-        lasting = isinstance(fault, SourceAddressError) or _is_local(self._settings.source)
+        lasting = isinstance(fault, SourceAddressError) or self._settings.is_local
         self._say("failed" if lasting else "offline", fault)
         if not stop.wait(seconds) and not lasting:
             self._say("connecting")
@@ -240,7 +243,3 @@ class Camera:
         """How much a count grew since it was last asked for."""
         before, self._told[name] = self._told.get(name, 0.0), count
         return count - before
-
-
-def _is_local(source: str) -> bool:
-    return "://" not in source or source.startswith("file://")

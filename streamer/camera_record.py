@@ -2,7 +2,7 @@
 
 import msgspec
 
-from streamer.config import Decode, Decoder, RtspTransport
+from streamer.config import Decode, Decoder, Pace, RtspTransport
 from streamer.picture_area import Box, Polygon
 from streamer.schema import RecordDecoder
 
@@ -24,10 +24,11 @@ class CameraRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fals
 
     `source` never holds user info, nor does `sub_source`, which is read in its place where it is
     set: evidence is still recorded from `source`. `masks` and `region` are of the picture as it is
-    shown, in fractions of its width and height. `loop` plays a file for ever; a file plays at its
-    own speed in a running server, as if it were live. `decoder` None leaves it to the streamer.
-    `declared` cameras stand in the configuration file and are read-only elsewhere. A record with a
-    lower `revision` than one already seen is ignored.
+    shown, in fractions of its width and height. A file plays at its own speed, as if it were live,
+    with `loop` for ever; at the pace "fastest" it is read once, as fast as its clips are taken, and
+    its pictures begin at `start` (None: what the file says). `decoder` None leaves it to the
+    streamer. `declared` cameras stand in the configuration file and are read-only elsewhere. A
+    record with a lower `revision` than one already seen is ignored.
     """
 
     schema: int = 1
@@ -45,6 +46,8 @@ class CameraRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fals
     region: Box | None = None
     evidence: bool = True
     decoder: Decoder | None = None
+    pace: Pace = "own"
+    start: float | None = None
     declared: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0

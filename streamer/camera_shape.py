@@ -1,121 +1,35 @@
 """Cameras as HTTP takes and tells them."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 
 from streamer.address import redact
-from streamer.camera_record import CameraRecord, Credentials
-from streamer.config import Decode, Decoder, RtspTransport
-from streamer.entity_id import ENTITY_ID, check_camera_id
-from streamer.errors import EntityInvalidError, Reason
-from streamer.health import CameraHealth, State
-from streamer.picture_area import (
-    MOST_CORNERS,
-    MOST_POLYGONS,
-    Polygon,
-    check_masks,
-    check_region,
+from streamer.camera_field import (
+    CameraId,
+    CredentialsEnvironment,
+    DecodedBy,
+    DecodeMode,
+    Evidence,
+    FilmPace,
+    FilmStart,
+    Loop,
+    Masks,
+    Paused,
+    Region,
+    Source,
+    SubSource,
+    Transport,
 )
-from streamer.shape import Labels, Shape, checked, utc
-
-CameraId = Annotated[
-    str,
-    AfterValidator(checked(check_camera_id, EntityInvalidError)),
-    Field(
-        description="How it is called from now on; never changes.",
-        examples=["yard"],
-        json_schema_extra={"pattern": ENTITY_ID},
-    ),
-]
-_Source = Annotated[
-    str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-Source = Annotated[
-    _Source,
-    Field(
-        description="A URL (rtsp, rtsps, rtmp, rtmps, http, https, srt, udp), a device, a file or "
-        "a glob of files. A user and password in it are stored apart and never told.",
-        examples=["rtsp://192.168.1.20/stream1"],
-    ),
-]
-Loop = Annotated[bool, Field(description="Play a file for ever.")]
-Paused = Annotated[bool, Field(description="Do not read it for now.")]
-Transport = Annotated[RtspTransport, Field(description="How RTSP cameras send pictures.")]
-DecodedBy = Annotated[
-    Decoder | None,
-    Field(
-        description="Where its pictures are decoded. cuda: on an NVIDIA card, or not at all; auto: "
-        "there where it can be; null: as the server is set."
-    ),
-]
-CredentialsEnvironment = Annotated[
-    str,
-    StringConstraints(pattern=r"^WATCHWORD_CAMERA_[A-Z0-9_]{1,100}$"),
-    Field(
-        description="The environment variable of the server that holds `user:password`, in place "
-        "of one in the source.",
-        examples=["WATCHWORD_CAMERA_YARD"],
-    ),
-]
-SubSource = Annotated[
-    _Source,
-    Field(
-        description="A second URL of the camera, with a smaller picture: it is looked at in place "
-        "of the source, and evidence is still recorded from the source. Its user and password are "
-        "the source's, if both are at the same host and port.",
-        examples=["rtsp://192.168.1.20/stream2"],
-    ),
-]
-DecodeMode = Annotated[
-    Decode,
-    Field(
-        description="Which pictures are decoded: all, not those that no other is made from "
-        "(nonref), only those that are made from no other (keyframes), or as few as are needed "
-        "(auto)."
-    ),
-]
-
-
-def _masks(masks: list[list[list[float]]]) -> list[list[list[float]]]:
-    check_masks(masks)
-    return masks
-
-
-def _region(region: list[float]) -> list[float]:
-    check_region(region)
-    return region
-
-
-_Fraction = Annotated[float, Field(ge=0, le=1)]
-_Corner = Annotated[list[_Fraction], Field(min_length=2, max_length=2)]
-_Polygon = Annotated[list[_Corner], Field(min_length=3, max_length=MOST_CORNERS)]
-Masks = Annotated[
-    list[_Polygon],
-    Field(
-        max_length=MOST_POLYGONS,
-        description="What is blackened before a picture goes anywhere: polygons, each a list of "
-        "corners [x, y] in fractions of the picture's width and height, from the left and above.",
-        examples=[[[[0.0, 0.0], [0.3, 0.0], [0.3, 0.5], [0.0, 0.5]]]],
-    ),
-    AfterValidator(checked(_masks, EntityInvalidError)),
-]
-Region = Annotated[
-    list[_Fraction],
-    Field(
-        min_length=4,
-        max_length=4,
-        description="The part of the picture that is looked at, [left, top, right, bottom] in "
-        "fractions of its width and height.",
-        examples=[[0.0, 0.4, 1.0, 1.0]],
-    ),
-    AfterValidator(checked(_region, EntityInvalidError)),
-]
-Evidence = Annotated[
-    bool, Field(description="Keep what it saw, so that an alert has its video for a while.")
-]
+from streamer.camera_record import CameraRecord, Credentials
+from streamer.config import Decode, Pace, RtspTransport
+from streamer.errors import Reason
+from streamer.film import check_film
+from streamer.health import CameraHealth, State
+from streamer.picture_area import Polygon, check_masks, check_region
+from streamer.shape import Labels, Shape, utc
 
 
 class CameraRequest(Shape):
@@ -125,6 +39,8 @@ class CameraRequest(Shape):
     source: Source
     labels: Labels = Field(default_factory=dict)
     loop: Loop = False
+    pace: FilmPace = "own"
+    start: FilmStart | None = None
     paused: Paused = False
     rtsp_transport: Transport = "tcp"
     decoder: DecodedBy = None
@@ -144,6 +60,8 @@ class CameraChange(Shape):
         None, description="Labels to add or change; null takes one away."
     )
     loop: Loop | None = None
+    pace: FilmPace | None = None
+    start: FilmStart | None = None
     paused: Paused | None = None
     rtsp_transport: Transport | None = None
     decoder: DecodedBy = None
@@ -171,6 +89,8 @@ class CameraReply(Shape):
     source: str = Field(description="Without user, password and other secrets.")
     labels: dict[str, str]
     loop: bool
+    pace: Pace
+    start: datetime | None
     paused: bool
     rtsp_transport: RtspTransport
     decoder: DecodedBy
@@ -204,6 +124,8 @@ def reply(camera: CameraRecord, health: CameraHealth | None) -> CameraReply:
         source=redact(camera.source),
         labels=camera.labels,
         loop=camera.loop,
+        pace=camera.pace,
+        start=_moment(camera.start),
         paused=camera.paused,
         rtsp_transport=camera.rtsp_transport,
         decoder=camera.decoder,
@@ -229,6 +151,8 @@ def as_requested(camera: CameraRecord) -> dict[str, object]:
         "source": camera.source,
         "labels": camera.labels,
         "loop": camera.loop,
+        "pace": camera.pace,
+        "start": _moment(camera.start),
         "paused": camera.paused,
         "rtsp_transport": camera.rtsp_transport,
         "decoder": camera.decoder,
@@ -248,7 +172,13 @@ def apply(
     credentials: Credentials | None,
     sub_source: str | None,
 ) -> CameraRecord:
-    """The camera as asked, with sources that were checked and rid of their secrets."""
+    """The camera as asked, with sources that were checked and rid of their secrets.
+
+    Raises:
+        EntityInvalidError: it cannot be read at that pace.
+    """
+    start = None if asked.start is None else asked.start.timestamp()
+    check_film(source, asked.pace, start, asked.loop)
     return msgspec.structs.replace(
         camera,
         source=source,
@@ -260,10 +190,16 @@ def apply(
         evidence=asked.evidence,
         labels=asked.labels,
         loop=asked.loop,
+        pace=asked.pace,
+        start=start,
         paused=asked.paused,
         rtsp_transport=asked.rtsp_transport,
         decoder=asked.decoder,
     )
+
+
+def _moment(start: float | None) -> datetime | None:
+    return None if start is None else utc(start)
 
 
 def _lists(masks: tuple[Polygon, ...]) -> list[list[list[float]]]:

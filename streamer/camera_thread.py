@@ -132,5 +132,5 @@ def _way(record: CameraRecord | None) -> object:
     return (
         (record.source, record.sub_source, record.credentials, record.rtsp_transport),
         (record.loop, record.declared, record.decode, record.decoder, record.evidence),
-        (record.masks, record.region),
+        (record.masks, record.region, record.pace, record.start),
     )

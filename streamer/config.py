@@ -67,7 +67,9 @@ class CameraSettings:
     """A camera: its name, where it is, and how it is read.
 
     `loop` plays a file for ever, at its own pace whatever `pace` says. No session begins before
-    `not_before` (UTC seconds): where another process left off, whose clock may differ.
+    `not_before` (UTC seconds): where another process left off, whose clock may differ. A film has
+    times of its own, whatever was before. With `tries_again` one that cannot be read is tried
+    again, where otherwise its error is raised.
     """
 
     source: str
@@ -77,6 +79,7 @@ class CameraSettings:
     back_off: BackOffSettings = field(default_factory=BackOffSettings)
     pixels: Travels = "raw"
     not_before: float = 0.0
+    tries_again: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -88,6 +91,16 @@ class CameraSettings:
     def plays_as_live(self) -> bool:
         """Whether a file is treated as a live camera."""
         return self.loop or self.pace == "own"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a file or a device."""
+        return "://" not in self.source or self.source.startswith("file://")
+
+    @property
+    def is_film(self) -> bool:
+        """Whether it is a file that is read at the fastest pace, and so has its own times."""
+        return self.is_local and not self.plays_as_live
 
 
 def refuse_to_unseal(sealed: str) -> str:

@@ -80,6 +80,8 @@ class ReadHere:
         self, settings: CameraSettings, sight: Sight, stop: threading.Event
     ) -> Iterator[bytes | None]:
         """See `Reading.read`."""
+        if settings.is_film:
+            self._cutter.rewind()
         frames = self._reader()(settings.source, settings.options, sight.tally)
         for clip in cut_connection(frames, settings, self._cutter, sight, stop):
             yield None if clip is None else pack_clip(clip, settings.pixels)

@@ -76,6 +76,11 @@ class ClipCutter:
         """Where the newest frame ends, UTC seconds: no later session may begin before; 0: none."""
         return self._timeline.seen_until
 
+    def rewind(self) -> None:
+        """What comes next is a film from its beginning: its sessions are those of each reading."""
+        self._timeline = Timeline()
+        self._session, self._clip, self._skipped = -1, None, 0
+
     def push(self, frame: Frame) -> list[Clip]:
         """The clips this frame completes."""
         return self._cut(self._timeline.push(frame))

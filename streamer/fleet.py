@@ -12,6 +12,7 @@ from streamer.bus import HEALTH, Bus, Message, Partitions, partition_of
 from streamer.camera import Camera
 from streamer.camera_record import CameraRecord
 from streamer.camera_thread import CameraThread
+from streamer.camera_url import is_network
 from streamer.checked_reader import CheckedReader
 from streamer.config import CameraSettings, ReadOptions, StreamerPartConfig
 from streamer.connection import ReadFrames, Reading
@@ -30,8 +31,8 @@ _log = logging.getLogger(__name__)
 class Fleet:
     """Runs cameras as their records say.
 
-    A camera whose source, credentials, loop, transport or decoder changed ends its session and
-    begins another; what else changes (labels) does not touch it. Calls come from one thread and
+    A camera whose source, credentials, pace, loop, transport or decoder changed ends its session
+    and begins another; what else changes (labels) does not touch it. Calls come from one thread and
     return at once: a camera ends when the read it is in returns, and only then begins anew or is
     forgotten. What cannot be read is tried again for ever.
 
@@ -147,6 +148,7 @@ class Fleet:
         options = ReadOptions(
             record.camera_id,
             config.clip_format,
+            start=record.start,
             open_timeout_seconds=config.open_timeout_seconds,
             read_timeout_seconds=config.read_timeout_seconds,
             rtsp_transport=record.rtsp_transport,
@@ -157,7 +159,13 @@ class Fleet:
             decoder=record.decoder or config.decoder,
         )
         return CameraSettings(
-            record.source, options, "own", record.loop, config.back_off, config.pixels
+            record.source,
+            options,
+            "own" if is_network(record.source) else record.pace,
+            record.loop,
+            config.back_off,
+            config.pixels,
+            tries_again=True,
         )
 
     def _ways(self, record: CameraRecord) -> tuple[ReadFrames | None, Reading | None]:

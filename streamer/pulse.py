@@ -82,13 +82,20 @@ class Deadlines:
     silence_seconds: float
     margin_seconds: float = 3.0
 
-    def late(self, pulse: Pulse, asked: float, now: float) -> Lateness | None:
-        """What the camera is late with; `asked` is when it was to be opened."""
+    def late(
+        self, pulse: Pulse, asked: float, now: float, listening: float = 0.0
+    ) -> Lateness | None:
+        """What the camera is late with; `asked` is when it was to be opened.
+
+        A file whose clips nobody takes waits, and is not late for it: somebody does since
+        `listening`.
+        """
         silence = self.silence_seconds + self.margin_seconds
         if pulse.newest:
             longest = max(silence, LONGEST_PAUSE_SECONDS + self.margin_seconds)
-            allowed = longest if pulse.is_file else silence
-            return "silence" if now - pulse.newest > allowed else None
+            if pulse.is_file:
+                return "silence" if now - max(pulse.newest, listening) > longest else None
+            return "silence" if now - pulse.newest > silence else None
         if pulse.opened_at:
             return "first" if now - pulse.opened_at > silence else None
         return "connect" if now - asked > self.open_seconds + self.margin_seconds else None

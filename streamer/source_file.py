@@ -71,6 +71,15 @@ class FilePermit:
         )
 
 
+def is_device(source: str) -> bool:
+    """Whether a path leads to where devices are.
+
+    >>> is_device("/dev/video0")
+    True
+    """
+    return Path(os.path.abspath(source)).is_relative_to(DEVICES)
+
+
 def _below(real: Path, root: Path) -> bool:
     root = root.resolve()
     if real.is_relative_to(DEVICES) and not root.is_relative_to(DEVICES):

@@ -9,8 +9,11 @@ from deploy.cli.camera_fields import (
     DecodeOption,
     EvidenceSwitch,
     MaskOption,
+    PaceOption,
     RegionOption,
+    StartOption,
     SubSourceOption,
+    film_fields,
     mask_text,
     picture_fields,
 )
@@ -68,6 +71,8 @@ def add(
     camera: NewIdArgument,
     source: SourceArgument,
     loop: LoopOption = False,
+    pace: PaceOption = None,
+    start: StartOption = None,
     paused: PausedOption = False,
     transport: TransportOption = None,
     decoder: DecoderOption = None,
@@ -89,6 +94,7 @@ def add(
         decoder=decoder,
         labels=parse_labels(label) if label else None,
         credentials_environment=credentials_environment,
+        **film_fields(pace, start),
         **picture_fields(sub_source, decode, mask, region, evidence),
     )
     made = desk.client.post(CAMERAS, fields)
@@ -112,6 +118,8 @@ def edit(
     camera: IdArgument,
     source: SourceOption = None,
     loop: LoopSwitch = None,
+    pace: PaceOption = None,
+    start: StartOption = None,
     paused: PausedSwitch = None,
     transport: TransportOption = None,
     decoder: DecoderOption = None,
@@ -134,6 +142,7 @@ def edit(
     )
     if credentials_environment is not None:
         changes["credentials_environment"] = credentials_environment or None
+    changes |= film_fields(pace, start)
     changes |= picture_fields(sub_source, decode, mask, region, evidence)
     refuse_nothing(changes, "camera")
     changed = desk.client.patch(entity_path(CAMERAS, camera), changes)
@@ -178,6 +187,8 @@ def _details(camera: dict[str, Any]) -> object:
             ("since", moment(health.get("since"))),
             ("why", reason),
             ("plays", "for ever" if camera["loop"] else ""),
+            ("reads", "as fast as it goes" if camera["pace"] == "fastest" else ""),
+            ("begins", moment(camera["start"]) if camera["start"] else ""),
             ("rtsp over", camera["rtsp_transport"]),
             ("decoded on", camera["decoder"] or ""),
             ("credentials", camera["credentials"]),

@@ -1,10 +1,12 @@
-"""What people type for a camera's pictures: decoding, masks, region, a second URL, evidence."""
+"""What people type for a camera: its pictures, how a file is read, a second URL, evidence."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
+from deploy.clock import parse_utc
 from deploy.errors import UsageError
 
 SubSourceOption = Annotated[
@@ -45,6 +47,39 @@ EvidenceSwitch = Annotated[
     bool | None,
     typer.Option("--evidence/--no-evidence", help="Keep its video for a while (default), or not."),
 ]
+
+
+PaceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pace",
+        metavar="own|fastest",
+        help="How a file is read: as if it were live (default), or once, as fast as it goes.",
+    ),
+]
+StartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--start",
+        metavar="UTC",
+        help="When a file at the pace fastest begins (default: what the file says); '' for that.",
+    ),
+]
+
+
+def film_fields(pace: str | None, start: str | None) -> dict[str, Any]:
+    """The fields of a file that were given, as JSON takes them; a start that was emptied is null.
+
+    Raises UsageError for what is no time.
+
+    >>> film_fields("fastest", "2025-03-01T08:00:00")
+    {'pace': 'fastest', 'start': '2025-03-01T08:00:00+00:00'}
+    """
+    fields: dict[str, Any] = {} if pace is None else {"pace": pace}
+    if start is not None:
+        at = datetime.fromtimestamp(parse_utc(start), UTC) if start.strip() else None
+        fields["start"] = at and at.isoformat()
+    return fields
 
 
 def picture_fields(

@@ -40,6 +40,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "credentials": "Where its user and password are; null: it asks for none.",
         "paused": "Whether nobody reads it for now.",
         "loop": "Whether a file is played for ever.",
+        "pace": "How a file is read: at its own speed (own), or as fast as it goes (fastest).",
         "rtsp_transport": "How RTSP carries the pictures.",
         "sub_source": "A second URL that is looked at in its place; null: there is none.",
         "decode": "Which pictures are decoded.",
@@ -47,6 +48,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "region": "What is looked at: left, top, right, bottom in fractions; null: all.",
         "evidence": "Whether its packets are kept, as video of what alerts are about.",
         "decoder": "Where its pictures are decoded; null: as its streamer is set.",
+        "start": "When a file at the fastest pace begins, UTC seconds; null: what the file says.",
     },
     "Credentials": {
         "sealed": "`user:password`, encrypted with the server's key.",

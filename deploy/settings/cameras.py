@@ -14,10 +14,10 @@ from deploy.settings.section import (
     check_distinct,
     check_rising,
 )
-from streamer.config import BackOffSettings, Decode, Decoder, Isolation, RtspTransport
+from streamer.config import BackOffSettings, Decode, Decoder, Isolation, Pace, RtspTransport
 from streamer.errors import EntityInvalidError
 from streamer.picture_area import Box, Polygon, check_masks, check_region
-from streamer.shape import Labels
+from streamer.shape import Labels, UtcTime
 
 _VARIABLE = re.compile(r"WATCHWORD_CAMERA_[A-Z0-9_]+")
 _Text = Annotated[str, Field(min_length=1)]
@@ -56,6 +56,8 @@ class DeclaredCamera(Section):
     source: Annotated[str, Field(min_length=1, repr=False)]
     labels: Labels = Field(default_factory=dict)
     loop: bool = False
+    pace: Pace = "own"
+    start: UtcTime | None = None  # of a file at the fastest pace; None: what the file says
     paused: bool = False
     rtsp_transport: RtspTransport = "tcp"
     sub_source: Annotated[_Text | None, Field(repr=False)] = None

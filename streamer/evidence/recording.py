@@ -18,8 +18,12 @@ _CLOSE_SECONDS = 5.0
 def recording(
     record: CameraRecord, config: EvidenceConfig | None, tally: EvidenceTally
 ) -> Iterator[PlayedTap | None]:
-    """A tap for the packets of a camera; None where its evidence is off or cannot be kept."""
-    if config is None or not record.evidence:
+    """A tap for the packets of a camera; None where its evidence is off or cannot be kept.
+
+    Of a file at the fastest pace none is: its packets come long after their time, when what is as
+    old as that is removed, and the file is there anyway.
+    """
+    if config is None or not record.evidence or record.pace == "fastest":
         yield None
         return
     try:

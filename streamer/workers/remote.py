@@ -76,7 +76,8 @@ class ReadInWorker:
                 self._pool.ended(connection.worker)
                 fault = self._explain_end(connection.worker, watch.late)
             finally:
-                sight.not_before = max(sight.not_before, pulse.until)
+                if not settings.is_film:
+                    sight.not_before = max(sight.not_before, pulse.until)
         if fault is not None:  # raised here: its context would keep the ring alive in some log
             raise fault
 
@@ -117,7 +118,7 @@ class ReadInWorker:
             # There the secret comes as it is, with nothing else of this process
             config=replace(config, unseal=str, environ={}),
             slots=_SLOTS if settings.pixels == "raw" else 1,
-            not_before=sight.not_before,
+            not_before=0.0 if settings.is_film else sight.not_before,
             watched_since=sight.watched_since,
             card_refusal=sight.tally.card_refusal,
         )

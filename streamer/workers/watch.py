@@ -51,6 +51,7 @@ class Watch:
         self._deadlines = deadlines
         self._stop = stop
         self._asked_to_end: float | None = None
+        self._listening = 0.0  # since when news are taken, monotonic
 
     def next_news(self) -> News:
         """The next message of the connection.
@@ -58,6 +59,7 @@ class Watch:
         Raises:
             EOFError: the process is gone.
         """
+        self._listening = time.monotonic()
         while (news := self._connection.news.read(_LOOK_SECONDS)) is None:
             self._look(time.monotonic())
         if self._stop.is_set():
@@ -65,7 +67,8 @@ class Watch:
         return news
 
     def _look(self, now: float) -> None:
-        late = self._deadlines.late(self._pulse, self._connection.asked, now)
+        asked, listening = self._connection.asked, self._listening
+        late = self._deadlines.late(self._pulse, asked, now, listening)
         self.late = self.late or late
         if self._asked_to_end is None:
             if late or self._stop.is_set():

@@ -20,7 +20,8 @@ GRACE = 120.0
 
 def clip(index: int, session: int = SESSION, seen: float = 2.0, **fields: object) -> ClipEmbedding:
     """A clip of a session that begins so many milliseconds after the epoch."""
-    return replace(embedding(index, session=session, seen=seen), **fields)  # type: ignore[arg-type]
+    made = embedding(index, session=session, seen=seen, clock_source="arrival")
+    return replace(made, **fields)  # type: ignore[arg-type]
 
 
 def drawn(periods: list[BlindPeriod]) -> list[tuple[str, float, float]]:
@@ -49,6 +50,16 @@ def test_the_first_clips_of_a_new_camera_are_owed() -> None:
 
 def test_a_session_that_is_met_in_its_middle_owes_nothing_before() -> None:
     assert blind(clip(75), clip(77)) == [("lag", 152, 154)]
+
+
+def test_between_the_files_of_a_film_nothing_was_to_be_watched_but_inside_of_them() -> None:
+    later = SESSION + 60_000
+    found = blind(
+        clip(0, clock_source="file"),
+        clip(2, skipped=1, clock_source="file"),
+        clip(1, later, skipped=1, watched_since=T0 + 1e6, clock_source="file"),
+    )
+    assert found == [("stream", 2, 4), ("stream", 60, 62)]
 
 
 def test_between_sessions_nobody_watched_until_a_process_took_the_camera_up() -> None:

@@ -191,23 +191,94 @@ def test_a_live_camera_that_is_gone_is_forgotten() -> None:
 def test_a_version_holds_from_the_first_window_that_ends_when_it_is_effective() -> None:
     # clips end at 2, 4, 6, 8 ...; the second version is effective at 8
     made = grounder([query(until=T0 + 8), query(axis=1, version=2, effective_at=T0 + 8)])
-    made.evaluate(scene("......"))
+    made.evaluate(scene("......", clock_source="arrival"))
     assert made.counts.scope == 6  # never both
     early = grounder([query(until=T0 + 8), query(axis=1, version=2, effective_at=T0 + 8)])
-    events = early.evaluate(scene("..#.......")) + early.finish()
+    events = early.evaluate(scene("..#.......", clock_source="arrival")) + early.finish()
     assert {alert.query_version for alert in events} == {1}
     late = grounder([query(until=T0 + 8), query(axis=1, version=2, effective_at=T0 + 8)])
-    assert late.evaluate(scene("......#...")) == []
-    events = late.evaluate(scene("..........#....", axis=1)[10:])
+    assert late.evaluate(scene("......#...", clock_source="arrival")) == []
+    events = late.evaluate(scene("..........#....", axis=1, clock_source="arrival")[10:])
     assert {alert.query_version for alert in events} == {2}
 
 
 def test_an_alert_goes_on_over_a_change_of_version_and_keeps_the_one_that_opened_it() -> None:
     made = grounder([query(until=T0 + 8), query(version=2, effective_at=T0 + 8)])
-    events = made.evaluate(scene("..####....")) + made.finish()
+    events = made.evaluate(scene("..####....", clock_source="arrival")) + made.finish()
     assert {alert.alert_id for alert in events} == {events[0].alert_id}
     assert {alert.query_version for alert in events} == {1}
     assert told(events)[-1] == ("q0", "closed", 4, 12)
+
+
+def test_of_a_film_the_newest_version_holds_whenever_it_was_filmed() -> None:
+    made = grounder([query(until=T0 + 1000), query(axis=1, version=2, effective_at=T0 + 1000)])
+    events = made.evaluate(scene("..#.......", axis=1)) + made.finish()
+    assert made.counts.scope == 10
+    assert {alert.query_version for alert in events} == {2}
+
+
+def test_a_film_of_which_nothing_more_comes_closes_at_its_own_time_and_is_not_blind() -> None:
+    made = grounder([query()])
+    made.evaluate(scene(".##"))
+    made.evaluate(scene(".##", camera_id="gate"))
+    (closed,) = made.finish_films(["yard", "nowhere"])
+    assert (closed.camera_id, closed.state) == ("yard", "closed")
+    assert (closed.end - T0, closed.at - T0) == (pytest.approx(6), pytest.approx(6))
+    assert made.finish_films(["yard"]) == []
+    assert made.tick(T0 + 10_000) == []
+    assert made.take_blind() == []
+
+
+def test_what_comes_of_a_film_after_its_end_is_watched_as_usual() -> None:
+    made = grounder([query()])
+    clips = scene(".##" + "." * 20 + "##")
+    made.evaluate(clips[:5])
+    made.finish_films(["yard"])
+    late = made.evaluate(clips[5:]) + made.finish_films(["yard"])
+    assert [told([one])[0][1:3] for one in late if one.state != "updated"] == [
+        ("opened", 46),
+        ("closed", 46),
+    ]
+
+
+def test_a_film_that_is_over_is_forgotten_and_read_again_tells_the_same_events() -> None:
+    clips = scene("..##..........##......##")
+    made = grounder([query()])
+    first = made.evaluate(clips) + made.finish_films(["yard"])
+    assert made.evaluate(clips) == []  # still known
+    assert made.forget("yard")
+    again = made.evaluate(clips) + made.finish_films(["yard"])
+    assert [one.event_id for one in again] == [one.event_id for one in first]
+    assert made.take_blind() == []
+
+
+def test_a_film_read_again_from_its_beginning_tells_the_same_events() -> None:
+    # Killed in the midst of the last event, whose alert was kept; then the film is read again
+    flags = "..##..........##......####" + "." * 90
+    whole = grounder([query()])
+    first = whole.evaluate(scene(flags)) + whole.finish()
+    before = grounder([query()])
+    before.evaluate(scene(flags[:24]))
+    state = before.camera_state("yard")
+    assert state is not None
+    again = grounder([query()])
+    again.restore_camera(state)
+    assert again.tracker.active("yard")
+    events = again.evaluate(scene(flags)) + again.finish()
+    assert [one.event_id for one in events] == [one.event_id for one in first]
+
+
+def test_what_a_film_left_open_under_another_start_still_closes() -> None:
+    before = grounder([query()])
+    (opened, *_) = before.evaluate(scene(".##", session=SESSION + 3_600_000))
+    state = before.camera_state("yard")
+    assert state is not None
+    made = grounder([query()])
+    made.restore_camera(state)
+    events = made.evaluate(scene("..##......................"))
+    assert [one.state for one in events if one.alert_id != opened.alert_id][-1] == "closed"
+    (closed,) = made.finish_films(["yard"])
+    assert (closed.alert_id, closed.state) == (opened.alert_id, "closed")
 
 
 def test_outside_its_hours_a_query_rests() -> None:

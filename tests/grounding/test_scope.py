@@ -17,9 +17,10 @@ BERLIN = Schedule(hours=(Hours(days=("mon", "tue"), begin="22:00", end="02:00"),
 MONDAY = datetime(2024, 7, 1, tzinfo=UTC).timestamp()
 
 
-def window(camera_id: str, at: float) -> Window:
+def window(camera_id: str, at: float, is_film: bool = False) -> Window:
     empty = np.zeros((1, 1), np.float32)
-    return Window(camera_id, 0, 0, 0, at - 2, at, 2.0, empty, np.ones(1, np.bool_))
+    ones = np.ones(1, np.bool_)
+    return Window(camera_id, 0, 0, 0, at - 2, at, 2.0, empty, ones, is_film=is_film)
 
 
 def test_effective_from_the_first_window_that_ends_then_until_the_next_version() -> None:
@@ -65,7 +66,9 @@ drawn_queries = st.builds(
     times | st.just(-np.inf),
     times | st.just(np.inf),
 )
-drawn_windows = st.builds(window, st.sampled_from(["yard", "gate-1", "gate-2"]), times)
+drawn_windows = st.builds(
+    window, st.sampled_from(["yard", "gate-1", "gate-2"]), times, st.booleans()
+)
 
 
 @given(st.lists(drawn_queries, max_size=8), st.lists(drawn_windows, max_size=6))
@@ -75,5 +78,6 @@ def test_arrays_say_what_each_query_says(queries, windows) -> None:
     for _ in range(2):  # the second time out of memory
         found = made.of(windows)
         assert found.tolist() == [
-            [one.watches(seen.camera_id, seen.seen_until) for one in queries] for seen in windows
+            [one.watches(seen.camera_id, seen.seen_until, seen.is_film) for one in queries]
+            for seen in windows
         ]

@@ -18,7 +18,7 @@ from grounding.grounder import Grounder
 from grounding.record import unpack_alert
 from grounding.tracker import AlertTracker
 from grounding.worker import MANY_RECORDS, GroundingWorker, lag_seconds
-from streamer.bus import ALERT_STATE, ALERTS, DEAD_LETTERS, EMBEDDINGS, Message, Record
+from streamer.bus import ALERT_STATE, ALERTS, CLIPS, DEAD_LETTERS, EMBEDDINGS, Message, Record
 from streamer.memory_bus import MemoryBus
 from tests.grounding.mortal import CONFIG as DRIVEN
 from tests.grounding.mortal import Driven, Killed, Life, Stage, make_worker, message
@@ -136,6 +136,40 @@ def test_while_clips_wait_unread_silence_takes_longer() -> None:
     now[0] = T0 + 120
     worker.turn()
     assert states_of(stage)[-1] == "closed"
+
+
+def test_a_film_of_which_nothing_more_comes_closes_its_alert() -> None:
+    stage, worker, now = idle(scene(".##"))
+    now[0] += 9
+    worker.turn()
+    assert "closed" not in states_of(stage)
+    now[0] += 1
+    worker.turn()
+    assert states_of(stage)[-1] == "closed"
+    assert stage.alerts()[-1].at == T0 + 6  # the film's own time
+    assert not stage.blind()
+
+
+def test_while_a_clip_is_under_way_no_film_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, worker, now = idle(scene(".##"))
+    monkeypatch.setattr(MemoryBus, "lags", lambda _: {CLIPS.name: 1})
+    now[0] += 119
+    worker.turn()
+    assert "closed" not in states_of(stage)
+    now[0] += 1
+    worker.turn()
+    assert states_of(stage)[-1] == "closed"
+
+
+def test_a_run_that_ends_waits_for_a_slow_film() -> None:
+    stage, worker, now = idle(scene(".##"), resumable=False)
+    for _ in range(100):
+        now[0] += 100
+        worker.turn()
+    assert "closed" not in states_of(stage)
+    stage.show(scene(".####")[3:])
+    worker.turn()
+    assert {alert.alert_id for alert in stage.alerts()} == {stage.alerts()[0].alert_id}
 
 
 def test_while_no_broker_answers_no_camera_counts_as_silent() -> None:

@@ -1,5 +1,6 @@
 """One camera, without a decoder but for the last test."""
 
+import itertools
 import logging
 import threading
 import time
@@ -309,6 +310,32 @@ def test_a_file_as_live_that_cannot_be_read_is_tried_until_it_can(make, bus, reg
     assert sample(registry, "stream_reconnects_total", reason="unknown") == 3
 
 
+def test_a_film_is_tried_again_from_its_beginning_and_keeps_its_times(make, bus, registry):
+    reader, told = bus.subscribe(CLIPS.name, "g"), healths(bus)
+    settings = replace(FILE, tries_again=True, back_off=QUICK, not_before=START + 9999.0)
+    broken = NotAVideoError("no video any more")
+    film = steady(45, clock="file")
+    script = Script(([], SourceMissingError("no film")), (film[:25], broken), (film, None))
+    camera = make(settings, script)
+    camera.run(threading.Event())
+    clips = clips_of(reader)
+    assert [clip.index for clip in clips] == [0, 1, 0, 1, 2]
+    assert {(clip.session, clip.clock_source) for clip in clips} == {(round(START * 1000), "file")}
+    assert told()[-1].state == "ended"
+    assert sample(registry, "stream_reconnects_total", reason="decode") == 1
+
+
+def test_a_film_that_breaks_off_late_is_not_hammered(make, monkeypatch):
+    script = Script(*[(steady(3, clock="file"), NotAVideoError("damaged"))] * 3)
+    stop = Stop(lambda: not script.acts)
+    later = itertools.count(0, 1000)
+    monkeypatch.setattr("streamer.camera.time.monotonic", lambda: float(next(later)))
+    settings = replace(FILE, tries_again=True, back_off=BackOffSettings(1.0, 8.0))
+    make(settings, script).run(stop)
+    assert stop.waits == sorted(stop.waits)
+    assert stop.waits[-1] > stop.waits[0]
+
+
 def test_a_refused_address_is_said_and_tried_again(make, bus, registry):
     told = healths(bus)
     script = Script(([], AddressRefusedError("'meta' is a metadata address.")))
@@ -337,11 +364,11 @@ def test_a_camera_that_died_for_good_is_asked_ever_less_often(make, registry, mo
 def test_a_camera_that_runs_again_goes_on(make, bus, registry):
     """As after an edit: sessions stay in order, though the clock was put back meanwhile."""
     reader = bus.subscribe(CLIPS.name, "g")
-    camera = make(FILE, Script((steady(25, start=10.0, clock="file"), None)))
-    camera.run(threading.Event())
-    other = Script((steady(25, clock="file"), None))
-    camera.change(replace(FILE, source="other.mp4"), other)
-    camera.run(threading.Event())
+    settings = replace(LIVE, back_off=NEVER)
+    camera = make(settings, Script((steady(25, start=10.0), None)))
+    run_until(camera, lambda: camera.outcomes["short"] == 1)
+    camera.change(replace(settings, source="rtsp://yard/other"), Script((steady(25), None)))
+    run_until(camera, lambda: camera.outcomes["short"] == 2)
     sessions = [clip.session for clip in clips_of(reader)]
     assert len(set(sessions)) == 2
     assert sessions == sorted(sessions)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -435,6 +436,34 @@ def test_a_file_that_appears_later_is_played(
     assert "There is no file" in healths.wait_for_state("yard", "failed").message
     path.write_text("This is no video yet.")
     healths.wait_for("yard", lambda health: health is not None and "not a video" in health.message)
+    write_video(tmp_path / "b.mp4", Video(), 3).replace(path)
+    healths.wait_for_state("yard", "ended")
+    fleet.check()
+
+
+def test_a_film_keeps_its_times_whatever_was_before(
+    make: Callable[..., Fleet], bus: MemoryBus, healths: Healths, tmp_path: Path
+):
+    path = write_video(tmp_path / "a.mp4", Video(fps=25), 60)
+    film = at("yard", str(path), pace="fastest", start=START)
+    fleet = make(read_frames, REAL)
+    fleet.apply(film, not_before=time.time())  # where another process left off
+    healths.wait_for_state("yard", "ended")
+    (first, second) = read_clips(bus, "yard", 2)
+    assert (first.clock_source, first.start, second.end) == ("file", START, START + 4)
+    fleet.apply(msgspec.structs.replace(film, start=START - 60, revision=2))
+    (again, _) = read_clips(bus, "yard", 2)
+    assert again.start == START - 60
+    fleet.check()
+
+
+def test_a_film_that_cannot_be_read_ends_nothing(
+    make: Callable[..., Fleet], healths: Healths, tmp_path: Path
+):
+    fleet = make(read_frames, REAL)
+    path = tmp_path / "a.mp4"
+    fleet.apply(at("yard", str(path), pace="fastest"))
+    assert "There is no file" in healths.wait_for_state("yard", "failed").message
     write_video(tmp_path / "b.mp4", Video(), 3).replace(path)
     healths.wait_for_state("yard", "ended")
     fleet.check()

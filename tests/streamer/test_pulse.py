@@ -41,6 +41,14 @@ def test_a_file_may_pause_as_long_as_its_stamps_do(pulse: Pulse):
     assert LIMITS.late(pulse, 999.0, 1013.1) == "silence"
 
 
+def test_a_file_that_nobody_listened_to_is_not_late(pulse: Pulse):
+    pulse.beat(1000.0, is_file=True)
+    assert LIMITS.late(pulse, 999.0, 1100.0, listening=1087.0) is None
+    assert LIMITS.late(pulse, 999.0, 1100.1, listening=1087.0) == "silence"
+    pulse.beat(1000.0, is_file=False)
+    assert LIMITS.late(pulse, 999.0, 1100.0, listening=1099.0) == "silence"
+
+
 def test_a_new_connection_begins_without_one(pulse: Pulse):
     pulse.opened(1.0)
     pulse.beat(2.0, is_file=True)

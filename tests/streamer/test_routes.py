@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from streamer.address_policy import AddressPolicy
 from streamer.camera_record import CameraRecord, Credentials
 from streamer.health import CameraHealth
 from streamer.problem import PROBLEM_JSON
+from streamer.registration import CameraRegistration
 from tests.deploy.http.world import World, check_problem, opened_world
 
 CAMERAS = "/v1/cameras"
@@ -49,6 +51,8 @@ def test_a_camera_is_told_as_it_was_added(client: TestClient) -> None:
         "source": SOURCE,
         "labels": {"site": "north"},
         "loop": False,
+        "pace": "own",
+        "start": None,
         "paused": True,
         "rtsp_transport": "tcp",
         "sub_source": None,
@@ -200,6 +204,20 @@ def test_a_merge_patch(client: TestClient) -> None:
     assert (told["loop"], told["rtsp_transport"], told["source"]) == (False, "udp", SOURCE)
 
 
+def test_a_film_with_a_time_of_its_own(world: World, tmp_path: Path) -> None:
+    register = CameraRegistration((tmp_path,), AddressPolicy(loopback=True, private=False))
+    film = str(tmp_path / "a.mp4")
+    with world.client(register=register) as client:
+        told = add(client, source=film, pace="fastest", start="2025-03-01T09:00:00.25+01:00")
+        assert (told["pace"], told["start"]) == ("fastest", "2025-03-01T08:00:00.250000Z")
+        assert world.store.cameras.get("yard").start == 1740816000.25
+        assert client.patch(YARD, json={"labels": {"a": "b"}}).json()["start"] == told["start"]
+        check_problem(client.patch(YARD, json={"loop": True}), 422, "'loop'")
+        check_problem(client.patch(YARD, json={"pace": None}), 422, "leave 'start' out")
+        changed = client.patch(YARD, json={"pace": None, "start": None}).json()
+        assert (changed["pace"], changed["start"]) == ("own", None)
+
+
 def test_if_match(client: TestClient) -> None:
     first = f'"{add(client)["revision"]}"'
     second = client.patch(YARD, json={"paused": True}, headers={"If-Match": first})
@@ -249,6 +267,10 @@ def test_a_declared_camera_is_read_only(world: World, client: TestClient) -> Non
         ({"id": "yard", "source": SOURCE, "labels": {"a b": ""}}, "labels.a b", "'labels.a b'"),
         ({"id": "yard", "source": SOURCE, "rtsp_transport": "pigeon"}, "rtsp_transport", "'tcp'"),
         ({"id": "yard", "source": SOURCE, "decoder": "abacus"}, "decoder", "'cuda'"),
+        ({"id": "yard", "source": SOURCE, "pace": "brisk"}, "pace", "'fastest'"),
+        ({"id": "yard", "source": SOURCE, "pace": "fastest"}, "", "only a file"),
+        ({"id": "yard", "source": SOURCE, "start": "2025-03-01T08:00:00Z"}, "", "'pace'"),
+        ({"id": "yard", "source": SOURCE, "start": "yesterday"}, "start", "it is no time"),
         (
             {"id": "yard", "source": SOURCE, "credentials_environment": "HOME"},
             "credentials_environment",

@@ -79,6 +79,20 @@ def test_everything_that_can_be_said_of_its_pictures(script: Script, terminal: T
     assert "'0.1;2'" in terminal.ask("camera", "edit", "door", "--region", "0.1;2", code=2).err
 
 
+def test_when_a_film_was_filmed(script: Script, terminal: Terminal) -> None:
+    film = ("--pace", "fastest", "--start", "2025-03-01T08:00:00Z")
+    terminal.ask("camera", "add", "door", "door.mp4", *film)
+    (body,) = script.bodies("POST")
+    fields = {"pace": "fastest", "start": "2025-03-01T08:00:00+00:00"}
+    assert body == {"id": "door", "source": "door.mp4", **fields}
+    shown = " ".join(terminal.ask("camera", "show", "door").out.split())
+    for part in ("as fast as it goes", "2025-03-01 08:00:00Z"):
+        assert part in shown
+    terminal.ask("camera", "edit", "door", "--pace", "own", "--start", "")
+    assert script.bodies("PATCH") == [{"pace": "own", "start": None}]
+    assert "no date" in terminal.ask("camera", "edit", "door", "--start", "noon", code=2).err
+
+
 def test_a_taken_id_is_wrong_usage(terminal: Terminal) -> None:
     assert "'gate' is taken" in terminal.ask("camera", "add", "gate", "x.mp4", code=2).err
 

@@ -15,6 +15,8 @@ COMPLETED: dict[str, dict[str, Any]] = {
     "cameras": {
         "labels": {},
         "loop": False,
+        "pace": "own",
+        "start": None,
         "paused": False,
         "rtsp_transport": "tcp",
         "sub_source": None,

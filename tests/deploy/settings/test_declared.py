@@ -1,5 +1,7 @@
 """Cameras and queries of the file."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.deploy.settings.conftest import Load, Refused
@@ -25,6 +27,16 @@ def test_a_camera(load: Load):
     assert yard.evidence
 
 
+def test_a_film(load: Load):
+    (yard,) = load(camera(pace="fastest", start="2025-03-01T08:00:00Z")).cameras.list
+    assert yard.pace == "fastest"
+    assert yard.start == datetime(2025, 3, 1, 8, tzinfo=UTC)
+    (yard,) = load(
+        "cameras: {list: [{id: a, source: b, start: 2025-03-01T08:00:00Z}]}"
+    ).cameras.list
+    assert yard.start == datetime(2025, 3, 1, 8, tzinfo=UTC)
+
+
 def test_a_cameras_pictures(load: Load):
     corners = [[0, 0], [1, 0], [1, 0.5]]
     (yard,) = load(
@@ -47,6 +59,8 @@ def test_a_cameras_pictures(load: Load):
         ({"decoder": "abacus"}, "should be 'auto', 'cpu' or 'cuda'"),
         ({"credentials_environment": "HOME"}, "should be a variable named WATCHWORD_CAMERA_"),
         ({"credentials_environment": "WATCHWORD_CAMERA_A_FILE"}, "a file is named by the same"),
+        ({"pace": "brisk"}, "should be 'fastest' or 'own'"),
+        ({"start": "yesterday"}, "It is no time: write date, time and offset"),
         ({"decode": "some"}, "should be 'auto', 'all', 'nonref' or 'keyframes'"),
         ({"masks": [[[0, 0], [1, 1]]]}, "has 2 corners; 3 to 64 make a polygon"),
         ({"masks": [[[0, 0], [1, 1], [0, 1.5]]]}, "holds 1.5: places in a picture are fractions"),

@@ -13,7 +13,8 @@ def close(store: Store, name: str, end: float) -> None:
     store.alerts.write([(alert(name, 9, state="closed", end=end), b"")])
 
 
-def test_closed_alerts_go_with_all_that_is_theirs(store: Store) -> None:
+def test_closed_alerts_go_with_all_that_is_theirs(store: Store, clock: Clock) -> None:
+    clock.now = 300.0
     store.subscriptions.add(subscription(states=("opened", "closed")), "me")
     store.alerts.write(opened("old", "open", "new"))
     close(store, "old", 400.0)
@@ -30,7 +31,32 @@ def test_closed_alerts_go_with_all_that_is_theirs(store: Store) -> None:
     ]
 
 
-def test_sequences_go_on_rising(store: Store) -> None:
+def test_an_alert_of_an_old_film_is_as_old_as_the_server_knows_of_it(
+    store: Store, clock: Clock
+) -> None:
+    clock.now = 1000.0
+    store.alerts.write(opened("filmed"))
+    close(store, "filmed", 400.0)
+    store.prune(1000.0)
+    assert kept(store) == {"filmed"}
+    store.prune(1000.1)
+    assert kept(store) == set()
+
+
+def test_alerts_of_a_film_stay_while_it_is_a_camera(store: Store) -> None:
+    film = store.cameras.add(camera(source="/videos/a.mp4", pace="fastest"), "me")
+    store.alerts.write(opened("filmed"))
+    close(store, "filmed", 400.0)
+    assert store.alerts.get("filmed").alert.camera_id == film.camera_id
+    store.prune(2000.0)
+    assert kept(store) == {"filmed"}
+    store.cameras.remove(film.camera_id, "me")
+    store.prune(2000.0)
+    assert kept(store) == set()
+
+
+def test_sequences_go_on_rising(store: Store, clock: Clock) -> None:
+    clock.now = 300.0
     store.alerts.write(opened("old"))
     close(store, "old", 400.0)
     store.prune(500.0)
@@ -55,7 +81,8 @@ def test_what_is_done_is_forgotten_in_its_time(store: Store, clock: Clock) -> No
     assert [row.message.key for row in store.outbox.pending(9)] == ["unpublished"]
 
 
-def test_helping_after_helping(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_helping_after_helping(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock.now = 300.0
     monkeypatch.setattr(pruning, "HELPING", 3)
     names = [f"alert-{number}" for number in range(9)]
     store.alerts.write(opened(*names))

@@ -1,0 +1,59 @@
+"""Waiting for a camera's news: who is late, and who only waited for us."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from streamer.clip import ClipFormat
+from streamer.clip_ring import ClipRing
+from streamer.pulse import Deadlines, Pulse
+from streamer.source_facts import ReadTally
+from streamer.workers.messages import Counts, Ended, send_news
+from streamer.workers.watch import Connection, Watch
+from streamer.workers.worker import Worker
+
+LIMITS = Deadlines(open_seconds=1.0, silence_seconds=1.0, margin_seconds=1.0)
+NEWS = Ended(Counts({}, {}, ReadTally(), 0.0, 0.0, is_file=True, shown=True))
+
+
+class Idle:
+    """A process that reads another camera, too."""
+
+    cameras = frozenset({"yard", "gate"})
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def pulse() -> Pulse:
+    form = ClipFormat(frames=1, width=1, height=1)
+    file = ClipRing.allocate(form, 1)
+    pulse = Pulse(ClipRing(file, form, 1))
+    os.close(file)
+    return pulse
+
+
+@pytest.mark.parametrize(("is_file", "late"), [(True, None), (False, "silence")])
+def test_a_film_whose_clips_nobody_took_for_a_while_is_not_late(
+    ends, pulse: Pulse, monkeypatch: pytest.MonkeyPatch, is_file: bool, late: str | None
+) -> None:
+    monkeypatch.setattr("streamer.workers.watch._LOOK_SECONDS", 0.01)
+    ours, theirs = ends
+    pulse.beat(time.monotonic() - 100.0, is_file)  # then the bus was full for 100 s
+    connection = Connection("yard", cast(Worker, Idle()), ours, time.monotonic() - 101.0)
+    watch = Watch(connection, pulse, LIMITS, threading.Event())
+    looked = threading.Timer(0.1, send_news, (theirs, NEWS))
+    looked.start()
+    watch.next_news()
+    looked.join()
+    assert watch.late == late
