@@ -93,11 +93,21 @@ def test_runtimes_are_compared_for_the_live_network_only(tmp_path: Path) -> None
     assert "colours reads 4 dimensions" in done.err
 
 
-def test_the_command_draws_a_scene_and_tells_figures(tmp_path: Path) -> None:
+def test_the_command_tells_figures_of_a_file(video: Path, tmp_path: Path) -> None:
+    bundle = make_colour_bundle(tmp_path / "colours")
+    words = ("--source", video, "--repeats", "1", "--bundle", bundle)
+    done = watchword("bench", "decode", *words, "--json")
+    assert done.code == 0, done.err
+    assert {"decode alone"} <= {line["figure"] for line in done.objects}
+    assert "decode alone" in watchword("bench", "decode", *words).out
+
+
+@pytest.mark.slow
+def test_the_command_draws_a_scene_and_cameras(tmp_path: Path) -> None:
     bundle = make_colour_bundle(tmp_path / "colours")
     words = ("--seconds", "2", "--repeats", "1", "--bundle", bundle)
     done = watchword("bench", "decode", *words, "--json")
     assert done.code == 0, done.err
-    assert {"decode alone"} <= {line["figure"] for line in done.objects}
+    figures = {line["figure"] for line in done.objects}
+    assert {"decode alone", "decode all: cameras of 1080p25"} <= figures
     assert "scene.mp4: h264, 768x432, 25 fps, 2 s" in done.err
-    assert "decode alone" in watchword("bench", "decode", *words).out
