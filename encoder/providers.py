@@ -28,7 +28,7 @@ from encoder.session import (
     plugged_devices,
 )
 from encoder.space import EmbeddingSpace
-from encoder.tensorrt.library import find_machine
+from encoder.tensorrt.installed import find_machine
 from encoder.tensorrt.store import engines_folder
 
 TENSORRT = "TensorrtExecutionProvider"

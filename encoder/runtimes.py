@@ -15,7 +15,7 @@ from encoder.config import CPU_BATCH, GPU_BATCH
 from encoder.errors import EncoderError, RuntimeMissingError
 from encoder.providers import TENSORRT, cuda_providers, rtx_plugged, tensorrt_providers
 from encoder.session import CPU, CUDA, Session, SessionOptions, open_session
-from encoder.tensorrt.library import find_machine
+from encoder.tensorrt.installed import find_machine
 from encoder.tensorrt.ordering import ROLE, graph_files
 from encoder.tensorrt.runtime import TensorRTRunner
 from encoder.tensorrt.store import find_engine

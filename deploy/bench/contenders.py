@@ -14,8 +14,8 @@ from encoder.errors import RuntimeMissingError
 from encoder.providers import cuda_providers
 from encoder.runtimes import SessionRunner, open_video
 from encoder.session import CPU, CUDA, Runtime, SessionOptions, open_session
+from encoder.tensorrt.installed import find_machine
 from encoder.tensorrt.key import BuildOptions
-from encoder.tensorrt.library import find_machine
 from encoder.tensorrt.ordering import ROLE, EngineShop
 from encoder.tensorrt.runtime import TensorRTRunner
 

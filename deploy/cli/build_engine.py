@@ -11,8 +11,8 @@ from rich.progress import Progress as Bars
 
 from deploy.cli.output import plain_console
 from encoder.bundle import DEFAULT_BUNDLE, load_bundle
+from encoder.tensorrt.installed import find_machine
 from encoder.tensorrt.key import BuildOptions
-from encoder.tensorrt.library import find_machine
 from encoder.tensorrt.ordering import EngineShop, Watching, graph_files
 from encoder.tensorrt.progress import Progress
 from encoder.tensorrt.store import Engine

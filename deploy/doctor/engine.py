@@ -8,7 +8,7 @@ from encoder.bundle import Bundle
 from encoder.errors import BundleError, RuntimeMissingError
 from encoder.providers import rtx_version
 from encoder.session import SessionOptions
-from encoder.tensorrt.library import INSTALL, find_machine, tensorrt_version
+from encoder.tensorrt.installed import INSTALL, find_machine, tensorrt_version
 from encoder.tensorrt.ordering import graph_files
 from encoder.tensorrt.store import find_engine
 

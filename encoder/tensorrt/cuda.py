@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.errors import CardMemoryError, EngineError
-from encoder.tensorrt.library import error_words, load_cuda
+from encoder.tensorrt.installed import error_words, load_cuda
 
 GIGABYTE = 1e9
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from encoder.errors import RuntimeMissingError
 from encoder.tensorrt.graph_operators import read_operators
-from encoder.tensorrt.library import INSTALL
+from encoder.tensorrt.installed import INSTALL
 
 OLDEST = (10, 0)  # TensorRT before it has another interface
 

@@ -16,8 +16,8 @@ from encoder.internvideo2.initialise import random_tower
 from encoder.manifest import write_manifest
 from encoder.session import CUDA, SessionOptions, available_providers
 from encoder.space import EmbeddingSpace
+from encoder.tensorrt.installed import find_machine
 from encoder.tensorrt.key import BuildOptions
-from encoder.tensorrt.library import find_machine
 from encoder.tensorrt.ordering import EngineShop
 from encoder.tensorrt.runtime import TensorRTRunner
 from encoder.tensorrt.store import Engine

@@ -13,7 +13,7 @@ import pytest
 
 from encoder.bundle import Bundle, load_bundle
 from encoder.manifest import write_manifest
-from encoder.tensorrt.library import find_machine
+from encoder.tensorrt.installed import find_machine
 from encoder.tensorrt.ordering import EngineShop
 from tests.encoder.models import SPACE, manifest, save_tokenizer, save_video_model
 from tests.encoder.tensorrt.graphs import save_graph

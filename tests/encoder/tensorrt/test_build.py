@@ -12,8 +12,8 @@ from encoder.bundle import Bundle
 from encoder.errors import CardMemoryError, EngineError, ModelError
 from encoder.tensorrt.build import BuildOrder, build_plan
 from encoder.tensorrt.builder_process import run
+from encoder.tensorrt.installed import find_machine
 from encoder.tensorrt.key import BuildOptions
-from encoder.tensorrt.library import find_machine
 from encoder.tensorrt.progress import Built, Failure, Line, Phases, Progress, read_line
 from tests.encoder.tensorrt.conftest import Say
 

@@ -150,7 +150,7 @@ def test_a_builder_ends_with_its_parent(fakes: SimpleNamespace, quick: Bundle, s
 
 
 def shop_machine(fakes: SimpleNamespace):
-    from encoder.tensorrt.library import find_machine
+    from encoder.tensorrt.installed import find_machine
 
     return find_machine(0)
 
@@ -186,7 +186,7 @@ def test_a_killed_shop_leaves_nothing_that_counts(
     program = (
         "import sys; from pathlib import Path; from encoder.bundle import load_bundle;"
         "from encoder.tensorrt.key import BuildOptions;"
-        "from encoder.tensorrt.library import find_machine;"
+        "from encoder.tensorrt.installed import find_machine;"
         "from encoder.tensorrt.ordering import EngineShop, Watching;"
         f"shop = EngineShop(find_machine(0), root=Path({str(shop.root)!r}));"
         "tell = Watching(lambda progress: print(progress.phase, flush=True));"

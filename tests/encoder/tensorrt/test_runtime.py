@@ -16,8 +16,8 @@ from encoder.bundle import Bundle
 from encoder.errors import CardMemoryError, EngineError, NoEngineError, RuntimeMissingError
 from encoder.runtimes import open_video
 from encoder.session import SessionOptions
+from encoder.tensorrt.installed import find_machine
 from encoder.tensorrt.key import BuildOptions
-from encoder.tensorrt.library import find_machine
 from encoder.tensorrt.ordering import EngineShop
 from encoder.tensorrt.runtime import TensorRTRunner
 from encoder.tensorrt.store import Engine
