@@ -20,6 +20,7 @@ class WatchedTime:
         self._seen: dict[str, list[Span]] = defaultdict(list)
         self._blind: dict[str, list[Span]] = defaultdict(list)
         self._first: dict[str, float] = {}
+        self._newest: dict[str, Clip] = {}
 
     def take(self, clip: Clip) -> None:
         """The next clip of its camera."""
@@ -40,6 +41,11 @@ class WatchedTime:
         )
         self._first.setdefault(clip.camera_id, taken.start)
         self._seen[clip.camera_id].append((taken.start, taken.end))
+        before = self._newest.get(clip.camera_id)
+        if before is not None and before.session == clip.session and before.index < clip.index:
+            # As the ledger has it: a clip that ended short counts whole if its session goes on
+            self._seen[clip.camera_id].append((before.seen_until, before.end))
+        self._newest[clip.camera_id] = clip
         for period in self._ledger.take_periods():
             self._blind[period.camera_id].append((period.start, period.end))
 

@@ -147,6 +147,15 @@ def test_every_second_is_seen_or_told():
     assert watched.untold_seconds == 0.0
 
 
+def test_a_clip_that_ends_short_counts_whole_within_its_session():
+    watched = WatchedTime()
+    first = round(START * 1000)
+    watched.take(clip(START, first, 0, seen_until=START + 1.25))
+    watched.take(clip(START + 2, first, 1))
+    assert watched.seen_seconds == pytest.approx(4.0)
+    assert (watched.blind_seconds, watched.untold_seconds) == (0.0, 0.0)
+
+
 def test_a_second_that_nobody_told_of_is_found():
     watched = WatchedTime()
     watched.take(clip(START, 1, 0))
