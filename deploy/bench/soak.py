@@ -83,12 +83,14 @@ def bench_soak(options: SoakOptions, clip_format: ClipFormat) -> Iterator[Figure
 
 def _start_lines(film: Path, options: SoakOptions, stack: ExitStack) -> list[FaultyLine]:
     write_scene(film, SCENE, {"bf": "0"})  # reordered, it could not go on from turn to turn
-    process = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-m", "deploy.bench.live_cameras", str(film)],
-        cwd=Path(__file__).resolve().parents[2],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+    process = stack.enter_context(
+        subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "deploy.bench.live_cameras", str(film)],
+            cwd=Path(__file__).resolve().parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     )
     stack.callback(process.kill)
     assert process.stdout is not None
