@@ -2,6 +2,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from deploy.cli import main
 from tests.conftest import ROOT
 from tests.e2e.colour_bundle import make_colour_bundle
+from tests.e2e.serving import Hook, Serve
 
 SECONDS = 240  # more than any of these runs takes on a busy machine
 
@@ -65,3 +67,23 @@ def lite(repository: Path) -> str:
     if not (folder / "manifest.json").is_file():
         pytest.skip(f"{folder} holds no bundle yet")
     return "watchword-lite"
+
+
+@pytest.fixture
+def serve(tmp_path: Path, colours: Path) -> Iterator[Callable[..., Serve]]:
+    started: list[Serve] = []
+
+    def start(**settings: Any) -> Serve:
+        started.append(Serve(tmp_path, {"bundle": str(colours), **settings}))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    hook = Hook()
+    yield hook
+    hook.close()

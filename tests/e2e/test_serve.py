@@ -4,16 +4,14 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
 
 from tests.conftest import ROOT
 from tests.e2e.media import BLUE, GREEN, GREY, RED, write_video
-from tests.e2e.serving import QUICK, Hook, Serve, wait_for
+from tests.e2e.serving import QUICK, Serve, wait_for
 
 CURL = re.compile(r"^curl .*?(?<!\\)$", re.MULTILINE | re.DOTALL)
 
@@ -24,26 +22,6 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(
         tmp_path_factory.mktemp("film") / "film.mp4", [(GREY, 4), (RED, 6), (GREY, 12)]
     )
-
-
-@pytest.fixture
-def serve(tmp_path: Path, colours: Path) -> Iterator[Callable[..., Serve]]:
-    started: list[Serve] = []
-
-    def start(**settings: Any) -> Serve:
-        started.append(Serve(tmp_path, {"bundle": str(colours), **settings}))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.close()
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    hook = Hook()
-    yield hook
-    hook.close()
 
 
 def inside(folder: Path, film: Path, name: str = "film.mp4") -> str:

@@ -1,42 +1,18 @@
 """`watchword serve` back-filling: files that are read as fast as possible, with their own times."""
 
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.e2e.conftest import watchword
 from tests.e2e.media import GREY, RED, write_video
-from tests.e2e.serving import QUICK, Hook, Serve, wait_for
+from tests.e2e.serving import QUICK, Serve, wait_for
 
 BEGAN = datetime(2025, 3, 1, 8, tzinfo=UTC)
 CLIP_SECONDS = 2.0
 # Two events, the second of which goes on to the end of the film
 FILM = [(GREY, 40), (RED, 6), (GREY, 200), (RED, 8)]
 EVENTS = [(40, 46), (246, 254)]
-
-
-@pytest.fixture
-def serve(tmp_path: Path, colours: Path) -> Iterator[Callable[..., Serve]]:
-    started: list[Serve] = []
-
-    def start(**settings: Any) -> Serve:
-        started.append(Serve(tmp_path, {"bundle": str(colours), **settings}))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.close()
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    hook = Hook()
-    yield hook
-    hook.close()
 
 
 def health(server: Serve, camera: str) -> dict[str, Any]:
