@@ -14,6 +14,7 @@ from streamer.errors import BusClosedError, CommitLostError, RecordError
 
 GROUP = "watchword-store"
 POLL_SECONDS = 0.5
+FIRST_POLL_SECONDS = 0.05  # until the reader is ready: somebody waits for that
 RETRY_SECONDS = 1.0
 
 _FAULTS = (RecordError, EncoderError)  # of a record that is none of ours
@@ -46,18 +47,18 @@ class TopicReader:
         self._group = f"{GROUP}-{name}" if is_shared else None
         # Subscribed before anything is published: nothing is missed
         self._subscription = bus.subscribe(topic.name, self._group)
+        self._has_past = False  # what lay on the topic at the beginning is stored
 
     @property
     def ready(self) -> bool:
-        """Whether it is agreed which records are this reader's, or the whole topic was read."""
-        subscription = self._subscription
-        return subscription.caught_up if self._group is None else subscription.settled
+        """Whether it is agreed which records are this reader's, or the whole topic is stored."""
+        return self._has_past if self._group is None else self._subscription.settled
 
     def run(self, stop: threading.Event) -> None:
         """Blocks until the topic is finished and stored, or `stop` is set, or the bus is closed."""
         try:
             while not (stop.is_set() or self._subscription.finished):
-                self._read(POLL_SECONDS, stop)
+                self._read(POLL_SECONDS if self.ready else FIRST_POLL_SECONDS, stop)
         except BusClosedError:
             return
 
@@ -78,8 +79,13 @@ class TopicReader:
     def _read(self, timeout: float, stop: threading.Event) -> bool:
         """Whether there was something, and it is stored."""
         records = self._subscription.poll(timeout)
-        if not records:
+        if records and not self._take_and_commit(records, stop):
             return False
+        # Asked once they are stored: a subscription has caught up as soon as they are polled
+        self._has_past = self._has_past or self._subscription.caught_up
+        return bool(records)
+
+    def _take_and_commit(self, records: Sequence[Record], stop: threading.Event) -> bool:
         letters = self._stored(records, stop)
         if letters is None:
             return False

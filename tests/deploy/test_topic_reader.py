@@ -222,3 +222,24 @@ def test_what_is_not_shared_is_read_whole_by_each_before_it_is_ready():
         assert {record.key for record in taken} == {"east", "west"}
         assert reader.ready
         reader.close()
+
+
+def test_it_is_not_ready_while_the_store_has_yet_to_take_what_was_read():
+    bus, began, may_end, stop = MemoryBus(), *(threading.Event() for _ in range(3))
+
+    def take(_records: Sequence[Record]) -> None:
+        began.set()
+        assert may_end.wait(30)
+
+    bus.publish(Message(HEALTH.name, "east", b"live"))
+    reader = TopicReader(bus, HEALTH, take, is_shared=False)
+    thread = threading.Thread(target=reader.run, args=(stop,))
+    thread.start()
+    assert began.wait(30)
+    assert not reader.ready
+    may_end.set()
+    while not reader.ready:
+        assert not stop.wait(0.001)
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
