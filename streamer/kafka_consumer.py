@@ -61,17 +61,26 @@ class Consumer:
 
     def poll(self, timeout: float, max_records: int) -> dict[int, list[Record]]:
         """New records by partition."""
-        coordinator = self._foreign._coordinator
-        if not (self.is_stable or coordinator.need_rejoin()):
-            # kafka-python forgets to rejoin where a poll ends in the midst of a rebalance that
-            # news of the topic had set off: the group would go on without this member
-            coordinator.request_rejoin()
+        self._rejoin_if_left_out()
         with translated(self._options, f"let '{self._topic}' be read"):
             found = self._foreign.poll(timeout_ms=timeout * 1000, max_records=max_records)
         return {
             place.partition: [self._record(record) for record in records]
             for place, records in found.items()
         }
+
+    def _rejoin_if_left_out(self) -> None:
+        """Two cases in which kafka-python would go on outside of its group without a word.
+
+        It forgets to rejoin where a poll ends in the midst of a rebalance that news of the topic
+        had set off. And where a heartbeat learns that another process took this member's lasting
+        name, it only stops its heartbeats: joining again raises the error.
+        """
+        coordinator = self._foreign._coordinator
+        with coordinator._lock:
+            is_member = self.is_stable and coordinator._heartbeat_enabled
+        if not (is_member or coordinator.need_rejoin()):
+            coordinator.request_rejoin()
 
     def position(self, partition: int, timeout: float = 1.0) -> int | None:
         """Where the next poll goes on; beyond what transactions leave in the log."""
