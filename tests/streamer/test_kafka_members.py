@@ -60,6 +60,11 @@ def read_for_ever(reader: Subscription) -> None:
         reader.poll(0.05)
 
 
+def poll_for_ever(consumer: Consumer) -> None:
+    for _ in range(FOR_EVER):
+        consumer.poll(0.05, 1)
+
+
 def test_what_a_closed_member_had_is_shared_out_at_once(make_bus) -> None:
     first = make_bus("first").subscribe(IN.name, "readers")
     wait_for_all(first)
@@ -89,7 +94,6 @@ def test_a_heartbeat_that_is_refused_is_not_kept_quiet(make_bus, kafka, topic_pr
     while former._foreign._coordinator._heartbeat_enabled:
         time.sleep(0.05)
     with pytest.raises(BusError, match="Another process"):
-        for _ in range(FOR_EVER):
-            former.poll(0.05, 1)
+        poll_for_ever(former)
     for consumer in (former, again):
         consumer.close(1.0)

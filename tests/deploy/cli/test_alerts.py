@@ -174,7 +174,11 @@ def test_alerts_are_told_as_they_come_until_ctrl_c(script: Script, terminal: Ter
 def test_ctrl_c_while_nothing_happens_ends_it_well(script: Script) -> None:
     script.streams, script.hold = [streamed(OPEN)], threading.Event()
     command = [sys.executable, "-m", "deploy", "alerts", "follow", "--server", script.url]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as following:
+    # A shell that runs the tests in the background has every process below it ignore Ctrl-C
+    kept = signal.signal(signal.SIGINT, signal.default_int_handler)
+    following = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, kept)
+    with following:
         assert following.stdout is not None
         assert OPEN["id"][:8] in following.stdout.readline()
         following.send_signal(signal.SIGINT)
