@@ -10,7 +10,6 @@ from tests.kafka_broker import KafkaBroker
 
 
 class TestKafkaBus(BusContract):
-    SOON = 30.0
     NOT_YET = 1.0
 
     @pytest.fixture

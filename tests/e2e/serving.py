@@ -185,8 +185,8 @@ class Follower:
         try:
             for line in self._response.iter_lines():
                 if not line and "data" in fields:
-                    self.events.append(json.loads(fields["data"]))
                     self.ids.append(fields["id"])
+                    self.events.append(json.loads(fields["data"]))  # what tests wait for
                 if not line:
                     fields = {}
                 else:

@@ -18,7 +18,7 @@ from streamer.bus import DEAD_LETTERS, QUERIES, QUERY_FEATURES, Message
 from streamer.memory_bus import MemoryBus
 from tests.encoder.models import SPACE
 
-WAIT = 10.0
+WAIT = 60.0
 
 
 class Lengths:

@@ -57,7 +57,7 @@ class Worker:
         assert not self.worker.ready
 
 
-def wait(is_so: Callable[[], bool]) -> None:
+def wait(is_so: Callable[[], object]) -> None:
     deadline, pause = time.monotonic() + 20, Event()
     while not is_so():
         assert time.monotonic() < deadline
@@ -109,7 +109,8 @@ def lying(bus: MemoryBus) -> dict[str, QueryFeatures]:
 def test_two_share_the_queries_and_one_leaves(bus: MemoryBus, start: Callable[..., Worker]) -> None:
     one = start().wait_until_ready()
     two = start()
-    wait(lambda: one.worker.ready and two.worker.ready)
+    # One that has nothing yet is ready as well
+    wait(lambda: two.worker._done and one.worker.ready and two.worker.ready)
     say(bus, FIRST, "a car")
     say(bus, SECOND, "a bus")
     wait(lambda: len(lying(bus)) == 2)

@@ -70,7 +70,7 @@ class Stage:
                 yield frame_at(START + number / 10, number, clock_source="arrival")
         finally:
             if camera_id in self.held:
-                self.held[camera_id].wait(10)
+                self.held[camera_id].wait(60)
             with self.changed:
                 self.playing.remove(camera_id)
                 self.changed.notify_all()
@@ -80,19 +80,19 @@ class Stage:
         wanted = Counter(sources)
         with self.changed:
             assert self.changed.wait_for(
-                lambda: wanted <= Counter(source for _, source, _ in self.opened), 10
+                lambda: wanted <= Counter(source for _, source, _ in self.opened), 60
             )
 
     def wait_for_pictures(self, camera_id: str, more: int = 5) -> None:
         """Until a camera has given so many more pictures: time enough to do what it was told."""
         with self.changed:
             enough = self.pictures[camera_id] + more
-            assert self.changed.wait_for(lambda: self.pictures[camera_id] >= enough, 10)
+            assert self.changed.wait_for(lambda: self.pictures[camera_id] >= enough, 60)
 
     def wait_until_over(self, camera_id: str) -> None:
         """Until nothing of a camera is being read."""
         with self.changed:
-            assert self.changed.wait_for(lambda: camera_id not in self.playing, 10)
+            assert self.changed.wait_for(lambda: camera_id not in self.playing, 60)
 
     def threads_of(self, camera_id: str) -> list[threading.Thread]:
         """The thread of each opening of a camera."""

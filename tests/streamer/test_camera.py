@@ -74,11 +74,11 @@ def run_until(camera: Camera, done: Callable[[], bool]) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=camera.run, args=(stop,))
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not done() and time.monotonic() < deadline:
         time.sleep(0.005)
     stop.set()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert done()
 
@@ -117,8 +117,9 @@ def test_clips_say_since_when_they_are_watched_across_reconnects(make, bus):
     reader = bus.subscribe(CLIPS.name, "g")
     camera = make(LIVE, Script((steady(5), SourceLostError("gone")), (steady(5, 9.0), None)))
     camera.take_up(START - 1)
-    run_until(camera, lambda: camera.outcomes["short"] == 2)
-    assert [clip.watched_since for clip in clips_of(reader)] == [START - 1, START - 1]
+    clips: list[Clip] = []
+    run_until(camera, lambda: clips.extend(clips_of(reader)) or len(clips) == 2)
+    assert [clip.watched_since for clip in clips] == [START - 1, START - 1]
 
 
 def test_clips_of_watch_do_not_say_since_when(make, bus):
@@ -181,10 +182,12 @@ def test_a_live_camera_is_tried_again_and_begins_a_session(make, bus, registry, 
         ([], SourceAccessError("refused the credentials")),
         (steady(25, start=30.0), None),
     )
-    states: list[CameraHealth] = []
+    states, clips = list[CameraHealth](), list[Clip]()
     with caplog.at_level(logging.WARNING):
-        run_until(make(LIVE, script), lambda: states.extend(told()) or not script.acts)
-    clips = clips_of(reader)
+        run_until(
+            make(LIVE, script),
+            lambda: states.extend(told()) or clips.extend(clips_of(reader)) or len(clips) >= 4,
+        )
     assert [(clip.session, clip.index) for clip in clips[:4]] == [
         (int(START * 1000), 0),
         (int(START * 1000), 1),
@@ -298,7 +301,7 @@ def test_a_file_as_live_that_cannot_be_read_is_tried_until_it_can(make, bus, reg
     told = healths(bus)
     states: list[CameraHealth] = []
     missing = SourceMissingError("There is no file 'film.mp4'.")
-    script = Script(*[([], missing)] * 3, ([], NotAVideoError("no video")))
+    script = Script(*[([], missing)] * 4)  # a topic keeps but the last of what is said
     slow = replace(AS_LIVE, back_off=BackOffSettings(0.02, 0.02))
     camera = make(slow, script)
     run_until(camera, lambda: states.extend(told()) or len(script.acts) == 0)
@@ -307,7 +310,7 @@ def test_a_file_as_live_that_cannot_be_read_is_tried_until_it_can(make, bus, reg
     script.acts = [(steady(3, clock="file"), None)]
     camera.run(threading.Event())
     assert told()[-1].state == "ended"
-    assert sample(registry, "stream_reconnects_total", reason="unknown") == 3
+    assert sample(registry, "stream_reconnects_total", reason="unknown") == 4
 
 
 def test_a_film_is_tried_again_from_its_beginning_and_keeps_its_times(make, bus, registry):

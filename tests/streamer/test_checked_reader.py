@@ -27,7 +27,7 @@ from streamer.source_facts import ReadTally
 from tests.streamer.media import SMALL, Video, read_number, write_video
 from tests.streamer.script import Script, steady
 
-OPTIONS = ReadOptions("yard", SMALL, open_timeout_seconds=2.0, read_timeout_seconds=2.0)
+OPTIONS = ReadOptions("yard", SMALL, open_timeout_seconds=30.0, read_timeout_seconds=30.0)
 HERE = AddressPolicy(loopback=True, private=False)
 ELSEWHERE = AddressPolicy(loopback=False, private=False)
 
@@ -65,7 +65,7 @@ def read(
         file_roots=(Path(str(options.get("root", "/nowhere"))),),
         unseal=lambda text: text[::-1],
         environ={},
-        open_timeout_seconds=2.0,
+        open_timeout_seconds=30.0,
     )
     return list(CheckedReader(record, config, play)(source, OPTIONS))
 

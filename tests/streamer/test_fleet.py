@@ -242,6 +242,7 @@ def test_a_removed_camera_leaves_nothing_behind(
     for camera_id in ("yard", "gate"):
         fleet.apply(at(camera_id))
         healths.wait_for_state(camera_id, "live")
+        stage.wait_for_pictures(camera_id)  # its series come a moment after it is said to be live
     assert series(registry, "gate")
     fleet.remove("gate")
     healths.wait_for("gate", lambda health: health is None)

@@ -50,7 +50,7 @@ def place() -> Iterator[str]:
 
 
 def follow(url: str) -> CameraUrl | None:
-    return find_redirect(CameraUrl.parse(url), 5.0)
+    return find_redirect(CameraUrl.parse(url), 30.0)
 
 
 def test_where_it_leads(place: str):

@@ -14,7 +14,7 @@ from streamer.split_bus import SplitBus
 HERE = Topic("test.here", capacity=100, needs_reader=True)
 THERE = Topic("test.there", capacity=100, needs_reader=True)
 TOPICS = (HERE, THERE)
-SOON = 5.0
+SOON = 60.0
 
 
 class World:

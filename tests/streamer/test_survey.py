@@ -76,7 +76,7 @@ def test_mjpeg_over_http_does_not_say_how_many_come(mjpeg: LiveHttp):
     assert seen.clock_source == "arrival"
     assert seen.facts.fps is None
     assert seen.measured_fps is not None
-    assert 6 < seen.measured_fps < 16
+    assert 0 < seen.measured_fps < 16
 
 
 @pytest.mark.slow

@@ -107,9 +107,16 @@ class Watched:
         return found
 
     def pid_of(self, camera_id: str) -> int:
-        """The process that reads the camera."""
-        processes = self.fleet.pool.processes.items()
-        return next((pid for pid, cameras in processes if camera_id in cameras), 0)
+        """The process that reads the camera, once there is one."""
+        found: list[int] = []
+
+        def is_there() -> bool:
+            processes = self.fleet.pool.processes.items()
+            found.extend(pid for pid, cameras in processes if camera_id in cameras)
+            return bool(found)
+
+        self.wait(is_there, f"a process that reads {camera_id}")
+        return found[0]
 
     def check_untouched(self, camera_id: str) -> None:
         """The camera has one session, without a gap."""

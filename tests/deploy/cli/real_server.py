@@ -86,7 +86,7 @@ def real_server(folder: Path, token: str | None = None) -> Iterator[Real]:
             )
         )
         stop = threading.Event()
-        thread = threading.Thread(target=HttpServer(app, listener, 1.0).run, args=(stop,))
+        thread = threading.Thread(target=HttpServer(app, listener, 30.0).run, args=(stop,))
         thread.start()
         try:
             yield Real(url_of(listener), store, published)

@@ -41,7 +41,7 @@ def serving(options: AlertStreamOptions) -> Iterator[Served]:
     app = FastAPI()
     app.include_router(stream_routes(stream))
     with bind("127.0.0.1", 0) as listener:
-        server, end = HttpServer(app, listener, drain_seconds=1.0), threading.Event()
+        server, end = HttpServer(app, listener, drain_seconds=30.0), threading.Event()
         thread = threading.Thread(target=server.run, args=(end,))
         thread.start()
         served = Served(shelf, stream, listener.getsockname()[1], end, thread)

@@ -45,7 +45,7 @@ def test_it_serves_until_it_is_stopped():
         server, stop = HttpServer(app, listener, drain_seconds=1.0), threading.Event()
         thread = threading.Thread(target=server.run, args=(stop,))
         thread.start()
-        assert httpx.get(url_of(listener), trust_env=False).json() == {"watch": "word"}
+        assert httpx.get(url_of(listener), trust_env=False, timeout=60).json() == {"watch": "word"}
         stop.set()
         thread.join(30)
         assert not thread.is_alive()

@@ -2,7 +2,8 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from streamer.address_policy import AddressPolicy
 from tests.grounding.delivery.messages import SECRET, delivery
 from tests.grounding.delivery.receiver import (
     Exchange,
+    Receiver,
     babble,
     drip,
     flood,
@@ -28,6 +30,7 @@ from tests.grounding.delivery.receiver import (
 LOCAL = AddressPolicy(loopback=True, private=False)
 PUBLIC = AddressPolicy(loopback=False, private=False)
 PATIENT = DeliveryOptions(connect_timeout_seconds=30.0, total_timeout_seconds=60.0)
+ATTEMPTS = 5
 BRIEF = DeliveryOptions(total_timeout_seconds=0.3)
 SECRETS = (SECRET, SECRET.removeprefix("whsec_"), "sesame", "/hook")
 
@@ -44,6 +47,25 @@ def send_to(
 ) -> DeliveryOutcome:
     with listening(answer) as receiver:
         return send(receiver.url, options)
+
+
+@contextmanager
+def listening_twice(first: str, second: str) -> Iterator[tuple[Receiver, Receiver, int]]:
+    """Two receivers on one port of two addresses."""
+    with ExitStack() as opened:
+        for attempt in range(ATTEMPTS):
+            with ExitStack() as tried:
+                one = tried.enter_context(listening(host=first))
+                port = int(one.url.split(":")[2].split("/")[0])
+                try:
+                    other = tried.enter_context(listening(host=second, port=port))
+                except OSError:  # somebody has that port there
+                    if attempt == ATTEMPTS - 1:
+                        raise
+                    continue
+                opened.enter_context(tried.pop_all())
+                break
+        yield one, other, port
 
 
 def test_the_receiver_can_verify_what_came() -> None:
@@ -200,14 +222,12 @@ def test_a_name_that_leads_elsewhere_the_second_time_gains_nothing(
         return truly(host, *rest, **wanted)  # type: ignore[call-overload]
 
     policy = AddressPolicy(loopback=False, private=False, allowed=("127.0.0.2",))
-    with listening(host="127.0.0.2") as outside:
-        port = int(outside.url.split(":")[2].split("/")[0])
-        with listening(host="127.0.0.1", port=port) as inside:
-            monkeypatch.setattr(socket, "getaddrinfo", rebind)
-            sender = WebhookSender(policy, PATIENT)
-            first = sender.send(delivery(url=f"http://rebind.test:{port}/hook"))
-            second = sender.send(delivery(url=f"http://rebind.test:{port}/hook"))
-            assert not inside.received
+    with listening_twice("127.0.0.2", "127.0.0.1") as (outside, inside, port):
+        monkeypatch.setattr(socket, "getaddrinfo", rebind)
+        sender = WebhookSender(policy, PATIENT)
+        first = sender.send(delivery(url=f"http://rebind.test:{port}/hook"))
+        second = sender.send(delivery(url=f"http://rebind.test:{port}/hook"))
+        assert not inside.received
     assert (first.result, second.result) == ("accepted", "retry")
     assert outside.received[0].headers["host"] == f"rebind.test:{port}"
     assert "127.0.0.1, a loopback address" in second.why

@@ -255,7 +255,8 @@ def test_nothing_is_claimed_after_the_stop_and_the_last_is_noted(
             return super().send(delivery)
 
     queue.add(delivery(delivery_id=1), delivery(delivery_id=2))
-    with working(queue, Slow(), clock) as stop:
+    options = DeliveryOptions(workers=1, drain_seconds=60.0)
+    with working(queue, Slow(), clock, options) as stop:
         assert begun.wait(60)
         stop.set()
         end.set()
