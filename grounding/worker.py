@@ -7,9 +7,8 @@ from threading import Event
 from typing import Protocol
 from uuid import uuid4
 
-from encoder.dead_letter import dead_letter
 from encoder.errors import EmbeddingRecordError
-from encoder.metrics import COMMITS_LOST, DEAD_LETTER_COUNT
+from encoder.metrics import COMMITS_LOST
 from encoder.record import unpack_embedding
 from grounding.alert import Alert
 from grounding.alert_state import state_message
@@ -23,7 +22,9 @@ from grounding.membership import Membership
 from grounding.portion import Portion
 from grounding.query import StandingQuery
 from streamer.bus import ALERTS, Bus, Message, Record
+from streamer.dead_letter import dead_letter
 from streamer.errors import BusClosedError, CommitLostError, PoisonRecordError
+from streamer.metrics import DEAD_LETTER_COUNT
 from streamer.trials import TRIES
 
 MANY_RECORDS = 16  # that wait: then it is behind, and silence may be its own

@@ -27,6 +27,7 @@ StreamerError
 │   ├── CommitLostError         the partitions went elsewhere before the commit: begin anew
 │   ├── BusUnreachableError     no broker answers
 │   ├── BusAccessError          the broker refuses our credentials or certificate
+│   ├── BusRefusedError         a message that no broker takes, as one that is too large
 │   └── TopicPolicyError        a topic that exists is not as it has to be
 ├── RecordError                 bytes on a topic that are no valid record
 │   └── PoisonRecordError       a record that ended the process whenever it was tried
@@ -189,6 +190,10 @@ class BusUnreachableError(BusError):
 
 class BusAccessError(BusError):
     """The broker refuses the credentials or the certificate."""
+
+
+class BusRefusedError(BusError):
+    """A message that is never taken; others are."""
 
 
 class TopicPolicyError(BusError):
