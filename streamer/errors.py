@@ -30,6 +30,7 @@ StreamerError
 │   ├── BusRefusedError         a message that no broker takes, as one that is too large
 │   └── TopicPolicyError        a topic that exists is not as it has to be
 ├── RecordError                 bytes on a topic that are no valid record
+│   ├── NewerRecordError        a record of a later schema than is read here
 │   └── PoisonRecordError       a record that ended the process whenever it was tried
 ├── EvidenceError               recorded video could not be kept or had
 │   ├── EvidenceStorageError    the storage refuses: full, read-only, unreachable, no such kind
@@ -202,6 +203,10 @@ class TopicPolicyError(BusError):
 
 class RecordError(StreamerError):
     """The bytes are no valid record."""
+
+
+class NewerRecordError(RecordError):
+    """The record is of a later schema than is read here."""
 
 
 class PoisonRecordError(RecordError):

@@ -1,4 +1,4 @@
-"""Messages by scripted producers that fail: the order of each key holds, and nothing is hushed up."""
+"""Messages by scripted producers that fail: the order of each key holds, losses are counted."""
 
 import threading
 from collections.abc import Callable, Iterator
