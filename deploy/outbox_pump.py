@@ -65,13 +65,13 @@ class OutboxPump:
 
 
 def _newest(rows: Sequence[OutboxRow]) -> list[Message]:
-    """The newest message of each key.
+    """The newest message of each entity, and all else.
 
     A batch whose publishing was not noted is published again: its older ones must not come then.
     """
-    found: dict[tuple[str, str], Message] = {}
+    found: dict[tuple[str, str, int], Message] = {}
     for row in rows:
-        place = row.message.topic, row.message.key
+        place = row.message.topic, row.message.key, 0 if row.is_state else row.outbox_id
         found.pop(place, None)
         found[place] = row.message
     return list(found.values())

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from deploy.errors import StoreError
 from deploy.metrics import STORE_FAULTS
-from encoder.dead_letter import dead_letter
 from encoder.errors import EncoderError
-from encoder.metrics import DEAD_LETTER_COUNT
 from streamer.bus import DEAD_LETTERS, Bus, Message, Record, Topic
+from streamer.dead_letter import dead_letter
 from streamer.errors import BusClosedError, CommitLostError, RecordError
+from streamer.metrics import DEAD_LETTER_COUNT
 
 GROUP = "watchword-store"
 POLL_SECONDS = 0.5

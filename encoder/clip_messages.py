@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.config import EncoderConfig
-from encoder.dead_letter import dead_letter
 from encoder.embedding import ClipEmbedding
 from encoder.errors import EncoderError
 from encoder.gathering import ClipRead, Gathered, read_clip, stack_frames
-from encoder.metrics import BATCH_SIZE, DEAD_LETTER_COUNT, DURATION
+from encoder.metrics import BATCH_SIZE, DURATION
 from encoder.record import pack_embedding
 from encoder.space import EmbeddingSpace
 from streamer.bus import EMBEDDINGS, Message, Record
 from streamer.clip import Clip
+from streamer.dead_letter import dead_letter
 from streamer.errors import RecordError
+from streamer.metrics import DEAD_LETTER_COUNT
 
 _FAULTS = (EncoderError, RecordError)  # of one record; anything else ends the process
 

@@ -18,9 +18,6 @@ LATENCY = Histogram(
     "Seconds from when a clip was produced until its embedding was committed",
     buckets=(0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 3.0, 10.0, 60.0),
 )
-DEAD_LETTER_COUNT = Counter(
-    "watchword_dead_letters_total", "Records given up after repeated faults", ["stage"]
-)
 COMMITS_LOST = Counter(
     "watchword_commits_lost_total",
     "Times a stage began anew because its partitions went elsewhere before a commit",

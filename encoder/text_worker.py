@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
-from encoder.dead_letter import dead_letter
 from encoder.embedding import TextFeatures
 from encoder.errors import EncoderError, FeaturesRecordError
-from encoder.metrics import COMMITS_LOST, DEAD_LETTER_COUNT, TEXTS
+from encoder.metrics import COMMITS_LOST, TEXTS
 from encoder.space import EmbeddingSpace
 from encoder.text_features_record import (
     QueryFeatures,
@@ -30,7 +29,9 @@ from streamer.bus import (
     Subscription,
     partition_of,
 )
+from streamer.dead_letter import dead_letter
 from streamer.errors import BusClosedError, CommitLostError, RecordError
+from streamer.metrics import DEAD_LETTER_COUNT
 
 GROUP = "watchword-query-texts"
 POLL_SECONDS = 0.2  # how soon a stop is noticed while no query changes

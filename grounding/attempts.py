@@ -1,7 +1,7 @@
 """Evaluation that one bad embedding cannot end: it is tried alone, twice, and put aside."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from encoder.embedding import ClipEmbedding
@@ -9,6 +9,7 @@ from encoder.errors import ForeignSpaceError
 from grounding.alert import Alert
 from grounding.blind import BlindPeriod
 from grounding.grounder import Grounder
+from grounding.metrics import IGNORED_EMBEDDINGS
 from streamer.bus import Record
 from streamer.limited_log import LimitedLog
 
@@ -80,6 +81,16 @@ class Attempts:
         except Exception:  # noqa: BLE001 - what went in already is passed over when it comes again
             return [one for one in arrivals if self._filled(one)]
         return list(arrivals)
+
+    def admitted(self, arrivals: Sequence[Arrival], refused: Collection[str]) -> list[Arrival]:
+        """Those of other cameras than these, whose time is told as blind."""
+        clips = [one.embedding for one in arrivals if one.embedding.camera_id in refused]
+        IGNORED_EMBEDDINGS.labels("refused").inc(len(clips))
+        self._blind += [
+            BlindPeriod(camera_id=c.camera_id, start=c.start, end=c.seen_until, reason="lag")
+            for c in clips
+        ]
+        return [one for one in arrivals if one.embedding.camera_id not in refused]
 
     def take_blind(self) -> list[BlindPeriod]:
         """Blind periods since the last call."""

@@ -1,22 +1,18 @@
 """One membership in the group that shares the embeddings: partitions come, are restored, and go."""
 
-import logging
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
 from types import TracebackType
 
 import msgspec
 
-from grounding.alert_state import unpack_alert_state
 from grounding.assignment import Assignment
 from grounding.attempts import Arrival, PutAside
 from grounding.grounder import Grounder
 from grounding.hearing import Hearing
-from grounding.metrics import UNREADABLE_STATES
+from grounding.remembered import Remembered
 from streamer.bus import (
-    ALERT_STATE,
     CLIPS,
     EMBEDDINGS,
     Bus,
@@ -28,14 +24,10 @@ from streamer.bus import (
     Subscription,
     partition_of,
 )
-from streamer.errors import RecordError
 from streamer.progress import pack_note
 from streamer.trials import Trials
 
 GROUP = "watchword-grounding"
-RESTORE_POLL_SECONDS = 0.2
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +61,7 @@ class Membership:
         self._stop = stop
         self._resumes = bool(process)
         self._trials = Trials(process)
+        self._remembered = Remembered(bus, grounder, stop)
         self._held = Assignment(grounder.windows.clips)
         self.backlog = True  # what lay there when a partition came is not yet read
         self.in_touch = False  # a camera that is not heard is silent: it would be read
@@ -104,6 +97,11 @@ class Membership:
     def cameras(self) -> Collection[str]:
         """All cameras of which this member knows something."""
         return self._held.cameras
+
+    @property
+    def refused(self) -> Collection[str]:
+        """Cameras of this member's that are not to be evaluated here (`grounding.remembered`)."""
+        return self._remembered.refused
 
     @property
     def waiting(self) -> int:
@@ -203,13 +201,16 @@ class Membership:
             if start is not None:
                 self._subscription.seek(partition, start)
         if self._resumes:
-            self._restore(gained)
+            for camera_id, partition in self._remembered.restore(gained).items():
+                self._held.knows(camera_id, partition)
+                self._hearing.hear([camera_id])
 
     def _lose(self, lost: Partitions) -> None:
         """Between two polls nothing is pending: what was evaluated is committed."""
         self.ready = False
         for partition in lost:
             self._trials.end(partition)
+        self._remembered.forget(lost)
         gone = {one for one in self._grounder.gone if self._partition_of(one) in lost}
         self._drop(self._held.end(lost) | gone)
 
@@ -219,29 +220,3 @@ class Membership:
 
     def _partition_of(self, camera_id: str) -> int:
         return partition_of(camera_id, self._bus.partitions)
-
-    def _restore(self, partitions: Partitions) -> None:
-        """Go on with the cameras of these partitions as they were committed last."""
-        with closing(self._bus.subscribe(ALERT_STATE.name, partitions=partitions)) as states:
-            while not self._stop.is_set():
-                for record in states.poll(0.0):
-                    self._restore_camera(record)
-                if states.caught_up:
-                    break
-                for record in states.poll(RESTORE_POLL_SECONDS):
-                    self._restore_camera(record)
-
-    def _restore_camera(self, record: Record) -> None:
-        camera_id = record.key
-        if record.value is None:
-            self._grounder.drop([camera_id])
-            self._held.forget(camera_id)
-            return
-        try:
-            self._grounder.restore_camera(unpack_alert_state(record.value))
-        except (RecordError, msgspec.MsgspecError) as error:
-            UNREADABLE_STATES.inc()
-            _log.error("camera %s cannot be gone on with: %s", camera_id, error)
-            return
-        self._held.knows(camera_id, record.partition)
-        self._hearing.hear([camera_id])

@@ -21,7 +21,7 @@ WINDOWS = Counter(
 )
 IGNORED_EMBEDDINGS = Counter(
     "watchword_embeddings_ignored_total",
-    "Embeddings not used: fenced (a later session runs) or repeated",
+    "Embeddings not used: fenced (a later session runs), repeated or refused (a later state)",
     ["reason"],
 )
 AUDITED = Counter(

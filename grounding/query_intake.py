@@ -5,16 +5,16 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Event
 
-from encoder.dead_letter import dead_letter
 from encoder.errors import FeaturesRecordError
-from encoder.metrics import DEAD_LETTER_COUNT
 from encoder.text_features_record import unpack_text_features
 from grounding import metrics
 from grounding.query import StandingQuery
 from grounding.query_book import QueryBook
 from grounding.query_record import unpack_query
 from streamer.bus import QUERIES, QUERY_FEATURES, Bus, Record
+from streamer.dead_letter import dead_letter
 from streamer.errors import RecordError
+from streamer.metrics import DEAD_LETTER_COUNT
 
 MAX_RECORDS = 256
 FIRST_POLL_SECONDS = 0.2

@@ -7,9 +7,8 @@ from threading import Event
 from typing import Protocol
 from uuid import uuid4
 
-from encoder.dead_letter import dead_letter
 from encoder.errors import EmbeddingRecordError
-from encoder.metrics import COMMITS_LOST, DEAD_LETTER_COUNT
+from encoder.metrics import COMMITS_LOST
 from encoder.record import unpack_embedding
 from grounding.alert import Alert
 from grounding.alert_state import state_message
@@ -23,7 +22,9 @@ from grounding.membership import Membership
 from grounding.portion import Portion
 from grounding.query import StandingQuery
 from streamer.bus import ALERTS, Bus, Message, Record
+from streamer.dead_letter import dead_letter
 from streamer.errors import BusClosedError, CommitLostError, PoisonRecordError
+from streamer.metrics import DEAD_LETTER_COUNT
 from streamer.trials import TRIES
 
 MANY_RECORDS = 16  # that wait: then it is behind, and silence may be its own
@@ -126,7 +127,8 @@ class GroundingWorker:
         if member.stopped:
             return
         self._take_queries()
-        silent, _ = read_embeddings(polled.silent)  # their dead letters were told before
+        filling, _ = read_embeddings(polled.silent)  # their dead letters were told before
+        silent = [one for one in filling if one.embedding.camera_id not in member.refused]
         member.filled(self._attempts.fill(silent))
         alone = member.alone(polled.due)
         for record in alone:
@@ -158,7 +160,8 @@ class GroundingWorker:
         member.end_try(record)
 
     def _work_off(self, member: Membership, records: Sequence[Record]) -> None:
-        arrivals, unreadable = read_embeddings(records)
+        found, unreadable = read_embeddings(records)
+        arrivals = self._attempts.admitted(found, member.refused)
         alerts, aside = self._evaluate(arrivals)
         member.done(records, arrivals, aside)
         cameras = frozenset(one.embedding.camera_id for one in arrivals)
@@ -219,7 +222,8 @@ class GroundingWorker:
         DEAD_LETTER_COUNT.labels("grounding").inc(len(aside))
         outputs += [*self._told(alerts), *map(blind_message, blind)]
         if self._config.resumable:
-            states = {camera: self._grounder.camera_state(camera) for camera in sorted(cameras)}
+            kept = sorted(cameras.difference(member.refused))  # of others a later state stays
+            states = {camera: self._grounder.camera_state(camera) for camera in kept}
             outputs += [state_message(one, state) for one, state in states.items()]
         if records or outputs:
             member.commit(outputs, records, cameras)

@@ -8,7 +8,7 @@ from collections import Counter
 import msgspec
 
 from streamer.back_off import BackOff
-from streamer.bus import CLIPS, HEALTH, Bus, Message, WhenFull
+from streamer.bus import CLIPS, HEALTH, Bus, Message
 from streamer.config import CameraSettings
 from streamer.connection import ReadFrames, ReadHere, Reading
 from streamer.cut import ClipCutter, Outcome
@@ -188,14 +188,14 @@ class Camera:
 
     def _publish(self, value: bytes, stop: threading.Event) -> None:
         message = Message(CLIPS.name, self._camera_id, value)
-        waits = self._sight.is_file and not self._settings.plays_as_live
-        when_full: WhenFull = "block" if waits else "drop_oldest"
+        if self._settings.plays_as_live or not self._sight.is_file:
+            self.dropped += self._outlet.publish(message, "drop_oldest")  # its last one, too
+            return
         while not stop.is_set():
             try:
-                dropped = self._outlet.publish(message, when_full, _STOP_CHECK_SECONDS)
+                self._outlet.publish(message, "block", _STOP_CHECK_SECONDS)
             except BusFullError:
                 continue  # a file waits as long as it takes, but must see `stop`
-            self.dropped += dropped
             return
 
     def _say(self, state: State, fault: SourceError | None = None) -> None:

@@ -57,7 +57,9 @@ def cut_connection(
     try:
         for frame in play_as_live(frames, stop) if settings.plays_as_live else frames:
             if stop.is_set():
-                return
+                if sight.is_file and not settings.plays_as_live:
+                    return  # it is read again from its beginning: half a clip would be in the way
+                break
             clips = cutter.push(frame)
             sight.newest_at, sight.newest_pts = frame.at, frame.pts
             yield None

@@ -27,8 +27,10 @@ StreamerError
 │   ├── CommitLostError         the partitions went elsewhere before the commit: begin anew
 │   ├── BusUnreachableError     no broker answers
 │   ├── BusAccessError          the broker refuses our credentials or certificate
+│   ├── BusRefusedError         a message that no broker takes, as one that is too large
 │   └── TopicPolicyError        a topic that exists is not as it has to be
 ├── RecordError                 bytes on a topic that are no valid record
+│   ├── NewerRecordError        a record of a later schema than is read here
 │   └── PoisonRecordError       a record that ended the process whenever it was tried
 ├── EvidenceError               recorded video could not be kept or had
 │   ├── EvidenceStorageError    the storage refuses: full, read-only, unreachable, no such kind
@@ -191,12 +193,20 @@ class BusAccessError(BusError):
     """The broker refuses the credentials or the certificate."""
 
 
+class BusRefusedError(BusError):
+    """A message that is never taken; others are."""
+
+
 class TopicPolicyError(BusError):
     """A topic that exists already is not as it has to be."""
 
 
 class RecordError(StreamerError):
     """The bytes are no valid record."""
+
+
+class NewerRecordError(RecordError):
+    """The record is of a later schema than is read here."""
 
 
 class PoisonRecordError(RecordError):

@@ -18,6 +18,7 @@ from streamer.errors import (
 from streamer.kafka_client import Admin
 from streamer.kafka_log import limit_kafka_log
 from streamer.kafka_options import KafkaOptions
+from streamer.kafka_patience import Patience
 from streamer.kafka_publisher import Publisher
 from streamer.kafka_reader import KafkaReader
 from streamer.kafka_subscription import KafkaSubscription
@@ -43,12 +44,14 @@ class KafkaBus:
         self._everyone = frozenset(range(options.partitions))
         self._instance = options.instance or _new_instance()
         self._lock = threading.Lock()
+        self._naming = threading.Lock()  # taken before the other: a name is given, or taken away
         self._connecting = threading.Lock()
         self._closed = threading.Event()
         self._admin: Admin | None = None
         self._publisher = Publisher(options)
         self._finished: set[str] = set()
         self._subscriptions: dict[KafkaSubscription, str] = {}  # and the id of its transactions
+        self._patience: dict[str, Patience] = {}  # by that id
 
     @property
     def partitions(self) -> int:
@@ -116,12 +119,14 @@ class KafkaBus:
         """See `Bus.subscribe`."""
         self._check_known(topic)
         self.connect()
-        with self._lock:
+        with self._naming, self._lock:
             self.check_open()
             name = self._free_id(group or f"{topic}-reader")
             member = name if self._options.instance else ""
             reader = KafkaReader(self._options, self, topic, group, member)
-            transactions = Transactions(self._options, name, topic)
+            most = self._options.transaction_timeout_seconds
+            patience = self._patience.setdefault(name, Patience(most))
+            transactions = Transactions(self._options, name, topic, patience)
             told = rebalance or Rebalance() if group is not None else None
             subscription = KafkaSubscription(topic, reader, transactions, self, told, self._forget)
             self._subscriptions[subscription] = name
@@ -158,9 +163,16 @@ class KafkaBus:
         return admin.ends(topic, partitions)
 
     def remove_member(self, group: str, member: str) -> None:
-        """Lets a group share out what a member with a lasting name has left."""
-        if self._admin is not None:
-            self._admin.remove_member(group, member)
+        """Lets a group share out what a member with a lasting name has left.
+
+        Not where another reader of this process has taken its place under that name.
+        """
+        with self._naming:
+            with self._lock:
+                named = [one for one, name in self._subscriptions.items() if name == member]
+            admin = self._admin  # `close` may take it away meanwhile
+            if admin is not None and all(one.is_closed for one in named):
+                admin.remove_member(group, member)
 
     def is_finished(self, topic: str) -> bool:
         """Whether the topic was finished in this process."""

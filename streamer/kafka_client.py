@@ -13,7 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from streamer.bus import Partitions
-from streamer.errors import BusAccessError, BusError, BusUnreachableError, CommitLostError
+from streamer.errors import (
+    BusAccessError,
+    BusError,
+    BusRefusedError,
+    BusUnreachableError,
+    CommitLostError,
+)
 from streamer.kafka_options import KafkaOptions
 from streamer.kafka_settings import NewTopic, TopicFacts, shared_settings
 
@@ -57,6 +63,13 @@ _REFUSED = {
     foreign.IllegalSaslStateError: "kafka.security_protocol asks for SASL, which it does not want",
     foreign.AuthorizationError: "let the user do that, or name another in kafka.username",
 }
+_MESSAGE = (  # what is wrong with a message alone: a batch of several is split first
+    foreign.MessageSizeTooLargeError,
+    foreign.RecordListTooLargeError,
+    foreign.InvalidRecordError,
+    foreign.InvalidTimestampError,
+    foreign.InvalidTopicError,
+)
 _LOST = (
     foreign.ProducerFencedError,
     foreign.InvalidProducerEpochError,
@@ -80,12 +93,14 @@ def translated(options: KafkaOptions, doing: str) -> Iterator[None]:
 def ours(error: BaseException, options: KafkaOptions, doing: str) -> BusError:
     """Our error for one of kafka-python's.
 
-    Of a fault of a single message, and of one that ended a whole producer, the class is BusError.
+    Of a fault that ended a whole producer the class is BusError.
     """
     servers = ", ".join(options.bootstrap_servers)
     said = str(error) or type(error).__name__
     if (refusal := _refusal(error, options, doing)) is not None:
         return refusal
+    if isinstance(error, _MESSAGE):
+        return BusRefusedError(f"Kafka at {servers} does not {doing} ({said}).")
     if isinstance(error, _LOST):
         return CommitLostError(f"Kafka at {servers} did not {doing} ({said}).")
     if isinstance(error, foreign.FencedInstanceIdError):

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from streamer.bus import Partitions, Position, Record
+from streamer.errors import BusUnreachableError
 from streamer.kafka_assignment import Watcher
 from streamer.kafka_client import (
     ConsumerRebalanceListener,
@@ -87,6 +88,20 @@ class Consumer:
         place = self._place(partition)
         with translated(self._options, f"let '{self._topic}' be read"):
             found: int | None = self._foreign.position(place, timeout_ms=timeout * 1000)
+        return found
+
+    def first_position(self, partition: int) -> int:
+        """Where a partition that was just assigned is read first.
+
+        Raises:
+            BusUnreachableError: nobody said so within 5 s. To begin at 0 would have the next
+                commit store that.
+        """
+        if (found := self.position(partition, timeout=5.0)) is None:
+            raise BusUnreachableError(
+                f"No Kafka broker at {', '.join(self._options.bootstrap_servers)} says from where "
+                f"partition {partition} of '{self._topic}' is to be read: it is asked again."
+            )
         return found
 
     def committed(self, partition: int) -> Position | None:

@@ -1,7 +1,8 @@
 """Messages on their way to Kafka, as kafka-python sends them."""
 
+import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from streamer.bus import Message, Position, partition_of
@@ -26,13 +27,24 @@ class Producer:
 
     def __init__(self, options: KafkaOptions, transactional_id: str | None = None) -> None:
         self._options = options
+        self._state = threading.Condition()  # over the following
+        self._retired = False
+        self._sending = 0  # calls of `send` that have not returned
         with translated(options, "take messages"):
             self._foreign = made(KafkaProducer, producer_settings(options, transactional_id))
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether nothing will be sent by it any more."""
+        return bool(self._foreign._transaction_manager.has_fatal_error())
+
     def send(self, message: Message, done: Done | None = None) -> None:
-        """Sends a message in the background; `done` is told once, from any thread."""
+        """Sends a message in the background; `done` is told once, from any thread.
+
+        Raises BusError, and never tells `done`, where it was retired or takes no such message.
+        """
         doing = f"store a message on '{message.topic}'"
-        with translated(self._options, doing):
+        with self._in_use(), translated(self._options, doing):
             sent = self._foreign.send(
                 self._options.topic_prefix + message.topic,
                 value=message.value,
@@ -75,9 +87,27 @@ class Producer:
 
     def retire(self) -> None:
         """Closes it in the background: kafka-python cannot be closed while a broker is awaited."""
+        with self._state:
+            self._retired = True
         threading.Thread(target=self._close, name="kafka-retire", daemon=True).start()
 
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """What kafka-python is given while it closes, it neither sends nor gives back."""
+        with self._state:
+            if self._retired:
+                raise BusError("A producer for Kafka was retired before a message was sent.")
+            self._sending += 1
+        try:
+            yield
+        finally:
+            with self._state:
+                self._sending -= 1
+                self._state.notify_all()
+
     def _close(self) -> None:
+        with self._state:
+            self._state.wait_for(lambda: not self._sending)
         while True:
             try:
                 self._foreign.close(timeout=5)

@@ -41,6 +41,12 @@ class KeyQueue:
             del self._waiting[key]
         return message
 
+    def drain(self) -> list[Message]:
+        """Takes all that is left."""
+        left = [message for waiting in self._waiting.values() for message in waiting]
+        self._waiting.clear()
+        return left
+
     def holds(self, topic: str) -> bool:
         """Whether anything of a topic waits."""
         return any(key.topic == topic for key in self._waiting)

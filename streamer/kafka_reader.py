@@ -271,12 +271,12 @@ class KafkaReader:
             return
         committed = {p: consumer.committed(p) for p in arrived} if self._group else {}
         ends = self.ends.ask(arrived)
-        positions = {p: consumer.position(p, timeout=5.0) for p in arrived}
+        positions = {p: consumer.first_position(p) for p in arrived}
         with self.changed:
             for partition in self.assignment.look_up(arrived):
                 self.committed[partition] = committed.get(partition)
                 self.ends.gain({partition: ends[partition]})
-                self.buffer.begin(partition, positions[partition] or 0)
+                self.buffer.begin(partition, positions[partition])
             self.changed.notify_all()
 
     def _behind(self) -> set[int]:

@@ -43,6 +43,11 @@ class KafkaSubscription:
         self._was_caught_up = False
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it ends, or has ended."""
+        return self._reader.closed
+
+    @property
     def assigned(self) -> Partitions:
         """See `Subscription.assigned`."""
         with self._changed:

@@ -1,7 +1,6 @@
 """Commits of one reader: what it publishes and how far it has read, in one Kafka transaction."""
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from streamer.errors import (
     CommitLostError,
 )
 from streamer.kafka_options import KafkaOptions
+from streamer.kafka_patience import Patience
 from streamer.kafka_producer import Producer
 from streamer.limited_log import LimitedLog
 
@@ -36,11 +36,17 @@ class Transactions:
     that it aborted, and would store them with the next.
     """
 
-    def __init__(self, options: KafkaOptions, transactional_id: str, topic: str) -> None:
+    def __init__(
+        self, options: KafkaOptions, transactional_id: str, topic: str, patience: Patience
+    ) -> None:
+        """`patience` is that of the id: a reader that begins anew goes on with it."""
         self._options = options
         self._id = transactional_id
         self._topic = topic
+        self._patience = patience
         self._closed = threading.Event()
+        self._opening = threading.Lock()
+        self._lock = threading.Lock()  # over the producer, and whether there may be one
         self._producer: Producer | None = None
 
     def open(self) -> Producer:
@@ -49,21 +55,29 @@ class Transactions:
         Raises:
             BusClosedError, BusAccessError
         """
-        while self._producer is None:
-            if self._closed.is_set():
-                raise BusClosedError("The subscription is closed.")
-            producer = None
-            try:
-                producer = Producer(self._options, self._id)
-                producer.take_over()
+        with self._opening:
+            while True:
+                with self._lock:
+                    self._check_open()
+                    if self._producer is not None:
+                        return self._producer
+                try:
+                    return self._made()
+                except BusUnreachableError as error:
+                    _log.warning("%s", error, about=self._id)
+                    self._closed.wait(PAUSE_SECONDS)
+
+    def _made(self) -> Producer:
+        producer = Producer(self._options, self._id)
+        try:
+            producer.take_over()
+            with self._lock:
+                self._check_open()  # nobody would retire it any more
                 self._producer = producer
-            except BusUnreachableError as error:
-                _log.warning("%s", error, about=self._id)
-                self._closed.wait(PAUSE_SECONDS)
-            finally:
-                if producer is not None and self._producer is None:
-                    producer.retire()
-        return self._producer
+        except BaseException:
+            producer.retire()
+            raise
+        return producer
 
     def commit(
         self,
@@ -75,9 +89,10 @@ class Transactions:
         attempt = 0
         while True:
             producer, membership = self._opened(), member()
+            began = time.monotonic()
             send = partial(producer.send_transaction, messages, self._topic, positions, membership)
             try:
-                self._watched(send, self._options.transaction_timeout_seconds)
+                self._watched(send, self._patience)
             except BusError as error:
                 self._discard()
                 if isinstance(error, BusClosedError):
@@ -90,15 +105,17 @@ class Transactions:
             else:
                 break
         self._end(producer)
+        self._patience.kept(time.monotonic() - began)
 
     def close(self) -> None:
         """Ends whoever waits; what is open is aborted by whoever takes the id over."""
-        self._closed.set()
+        with self._lock:
+            self._closed.set()
         self._discard()
 
     def _end(self, producer: Producer) -> None:
         try:
-            self._watched(producer.end_transaction, self._options.transaction_timeout_seconds)
+            self._watched(producer.end_transaction, self._patience)
         except BusClosedError:
             raise
         except BusError as error:
@@ -113,16 +130,17 @@ class Transactions:
     def _opened(self) -> Producer:
         return self._producer or self._watched(self.open)
 
-    def _watched(self, call: Callable[[], Result], patience: float = math.inf) -> Result:
+    def _watched(self, call: Callable[[], Result], patience: Patience | None = None) -> Result:
         """The result of a call that may wait without end, in a thread that is left behind then.
 
-        kafka-python waits for a broker for ever, and loses a transaction's request where one goes
-        at the wrong moment. A transaction of more than `patience`, its timeout, the broker aborts
-        anyway.
+        kafka-python waits for a broker for ever. And it loses a transaction's request whose
+        coordinator it cannot connect to (3.0.12, `Sender._maybe_send_pending_request`: where
+        `await_ready` raises, the request is neither sent nor queued again), as when that broker
+        has just died: whoever waits for its answer then waits in vain.
 
         Raises:
             BusClosedError: the subscription was closed meanwhile.
-            BusUnreachableError: it took longer than `patience` seconds.
+            BusUnreachableError: it took longer than the patience.
         """
         outcome: Future[Result] = Future()
 
@@ -133,17 +151,24 @@ class Transactions:
                 outcome.set_exception(error)
 
         threading.Thread(target=run, name=f"kafka-commit-{self._topic}", daemon=True).start()
-        deadline = time.monotonic() + patience
+        began = time.monotonic()
         while not wait([outcome], PAUSE_SECONDS).done:
             if self._closed.is_set():
                 raise BusClosedError("The subscription was closed during a commit.")
-            if time.monotonic() > deadline:
+            if patience is not None and time.monotonic() - began > patience.seconds:
+                seconds = patience.seconds
+                patience.missed()
                 raise BusUnreachableError(
-                    f"Kafka took more than {patience:g} s for a commit of '{self._topic}'."
+                    f"Kafka took more than {seconds:g} s for a commit of '{self._topic}'."
                 )
         return outcome.result()
 
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise BusClosedError("The subscription is closed.")
+
     def _discard(self) -> None:
-        producer, self._producer = self._producer, None
+        with self._lock:
+            producer, self._producer = self._producer, None
         if producer is not None:
             producer.retire()

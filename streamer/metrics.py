@@ -4,6 +4,15 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from streamer.evidence.metrics import RecordingMetrics
 
+MESSAGES_LOST = Counter(
+    "watchword_bus_messages_lost_total",
+    "Messages queued for Kafka that never got there: refused, or left at the process's end.",
+    ["topic"],
+)
+DEAD_LETTER_COUNT = Counter(
+    "watchword_dead_letters_total", "Records given up after repeated faults", ["stage"]
+)
+
 
 class StreamerMetrics:
     """The streamer's metrics in one registry; a URL is never a label."""

@@ -18,10 +18,11 @@ from streamer.bus import (
 from streamer.camera_record import CameraRecord, unpack_camera
 from streamer.config import StreamerPartConfig
 from streamer.connection import ReadFrames
+from streamer.dead_letter import dead_letter
 from streamer.errors import BusClosedError, RecordError, SourceAddressError
 from streamer.fleet import Fleet
 from streamer.health import unpack_health
-from streamer.metrics import StreamerMetrics
+from streamer.metrics import DEAD_LETTER_COUNT, StreamerMetrics
 
 GROUP = "watchword-streamer"
 POLL_SECONDS = 0.5
@@ -128,6 +129,7 @@ class StreamerPart:
             since = unpack_health(record.value).since if record.value else 0.0
         except RecordError as error:
             _log.warning("camera %s: where it left off is not known: %s", record.key, error)
+            self._put_aside(record, error)
             return
         # Two sessions may not begin in the same millisecond
         self._left_off[record.key] = since + 0.001
@@ -147,6 +149,7 @@ class StreamerPart:
             camera = unpack_camera(record.value)
         except RecordError as error:
             self._refuse(record.key, error)
+            self._put_aside(record, error)
             return
         known = self._pending.get(record.key)
         if known is None or known.revision <= camera.revision:
@@ -162,6 +165,10 @@ class StreamerPart:
                 self._fleet.apply(camera, self._left_off.pop(camera_id, 0.0))
             except SourceAddressError as error:
                 self._refuse(camera_id, error)
+
+    def _put_aside(self, record: Record, error: RecordError) -> None:
+        DEAD_LETTER_COUNT.labels("streamer").inc()
+        self._bus.publish(dead_letter(record, 1, error))
 
     def _refuse(self, camera_id: str, error: Exception) -> None:
         self._metrics.records_refused.inc()

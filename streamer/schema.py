@@ -10,7 +10,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from streamer.errors import RecordError
+from streamer.errors import NewerRecordError, RecordError
 
 Encoding = Literal["json", "msgpack"]
 T = TypeVar("T")
@@ -36,6 +36,7 @@ class RecordDecoder(Generic[T]):
     ) -> None:
         self._name = name
         self._error = error
+        self._newer = NewerRecordError if error is RecordError else error
         self._schema = schema
         self._version: Callable[[bytes], _Envelope]
         self._record: Callable[[bytes], T]
@@ -50,7 +51,8 @@ class RecordDecoder(Generic[T]):
         """The record; its unknown fields are a newer writer's, and ignored.
 
         Raises:
-            RecordError: the bytes are no such record, or of a later schema (or what `error` makes).
+            RecordError: the bytes are no such record (or what `error` makes).
+            NewerRecordError: they are of a later schema (or what `error` makes).
         """
         try:
             self._check(self._version(value).schema)
@@ -63,7 +65,7 @@ class RecordDecoder(Generic[T]):
         if schema < 1:
             raise self._error(f"A {self._name} has the schema {schema}: the first one is 1.")
         if schema > self._schema:
-            raise self._error(
+            raise self._newer(
                 f"A {self._name} has the schema {schema}, and this Watchword reads up to "
                 f"{self._schema}: upgrade it to what writes that."
             )

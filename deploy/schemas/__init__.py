@@ -16,6 +16,7 @@ from encoder.record import EmbeddingRecord
 from encoder.text_features_record import FeaturesRecord
 from grounding.alert_state import CameraState
 from grounding.blind import BlindPeriod
+from grounding.feedback_record import FeedbackRecord
 from grounding.query_record import QueryRecord
 from grounding.record import AlertRecord
 from grounding.silence import Silence
@@ -69,6 +70,7 @@ TOPIC_RECORDS = (
     TopicRecord(bus.ALERT_STATE, CameraState, "camera_id", "msgpack"),
     TopicRecord(bus.HEALTH, CameraHealth, "camera_id"),
     TopicRecord(bus.BLIND, BlindPeriod, "camera_id"),
+    TopicRecord(bus.FEEDBACK, FeedbackRecord, "camera_id"),
 )
 
 

@@ -134,6 +134,17 @@ FIELDS: dict[str, dict[str, str]] = {
         "overload: there was no time for it; restart: no process read the camera.",
         "queries": "Ids of the queries that were not watched for; * is all of them.",
     },
+    "FeedbackRecord": {
+        "alert_id": "The alert that was judged.",
+        "query_version": "The version of the query that opened it.",
+        "start": "Where the alert's event begins, UTC seconds.",
+        "end": "Where it ended as far as was known then, UTC seconds.",
+        "score": "The highest probability of its moments until then, between 0 and 1.",
+        "verdict": "Whether it was right to tell of it.",
+        "note": "Why, in their words.",
+        "by": "The name of the token that judged.",
+        "at": "When, UTC seconds; a later one of the same alert takes its place.",
+    },
 }
 
 # Records that travel as arrays: what stands where

@@ -9,17 +9,24 @@ import sqlalchemy as sa
 from deploy.store.alert_intake import AlertIntake
 from deploy.store.audit import Audit, AuditEntry
 from deploy.store.database import Database
+from deploy.store.entities import next_revision
+from deploy.store.outbox import Outbox
 from deploy.store.schema import alert_events, alerts
 from grounding.alert import Alert
+from grounding.feedback_record import pack_feedback
 from grounding.stored_alert import AlertEvent, AlertFilter, Feedback, StoredAlert
+from streamer.bus import FEEDBACK
 from streamer.errors import EntityNotFoundError
 
 
 class Alerts:
     """A `grounding.stores.AlertStore`, and what writes it."""
 
-    def __init__(self, database: Database, intake: AlertIntake, audit: Audit) -> None:
+    def __init__(
+        self, database: Database, intake: AlertIntake, outbox: Outbox, audit: Audit
+    ) -> None:
         self._database = database
+        self._outbox = outbox
         self._intake = intake
         self._audit = audit
         self._listeners: tuple[Callable[[], None], ...] = ()
@@ -88,12 +95,17 @@ class Alerts:
     def give_feedback(self, alert_id: str, feedback: Feedback) -> StoredAlert:
         """See `AlertStore.give_feedback`."""
         with self._database.write() as connection:
-            former = _stored(_row(connection, alert_id)).feedback
+            before = _stored(_row(connection, alert_id))
             packed = msgspec.json.encode(feedback).decode()
             self._note(connection, alert_id, {"feedback": packed})
-            entry = _entry(feedback.by, "judged", alert_id, former, feedback)
+            entry = _entry(feedback.by, "judged", alert_id, before.feedback, feedback)
             self._audit.put(connection, entry)
-            return _stored(_row(connection, alert_id))
+            told = pack_feedback(before.alert, feedback).decode()
+            revision, camera_id = next_revision(connection), before.alert.camera_id
+            self._outbox.put(connection, FEEDBACK, camera_id, revision, told)
+            stored = _stored(_row(connection, alert_id))
+        self._outbox.bell.ring()
+        return stored
 
     def events_after(self, sequence: int, limit: int) -> Sequence[AlertEvent]:
         """See `AlertStore.events_after`."""

@@ -1,8 +1,9 @@
-"""Changes of entities on their way to the topics (design 3.3)."""
+"""Changes of entities, and what was thought of alerts, on their way to the topics (design 3.3)."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,6 +18,7 @@ REVISION_HEADER = "revision"  # a removal has no value that could say it
 OUTBOX_NEWS = "outbox"  # as other processes hear of changes
 
 _TABLES = ((cameras, CAMERAS), (queries, QUERIES), (silences, SILENCES))
+_OF_ENTITIES = frozenset(topic.name for _, topic in _TABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class OutboxRow:
 
     outbox_id: int
     message: Message
+
+    @property
+    def is_state(self) -> bool:
+        """Whether a later message of its key makes it needless."""
+        return self.message.topic in _OF_ENTITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ class Outbox:
             raise
 
     def seed(self) -> Seed:
-        """Every entity as it is now, and the removals that were not published yet."""
+        """Every entity as it is now, and what was not published yet of removals and feedback."""
         with self._database.read() as connection:
             messages = [
                 _message(topic.name, row[0], row.revision, row.record.encode())
@@ -86,13 +93,12 @@ class Outbox:
                 .where(outbox.c.published_at.is_(None))
                 .order_by(outbox.c.outbox_id)
             ).all()
-        known = {(message.topic, message.key) for message in messages}
-        gone = [row for row in waiting if (row.topic, row.key) not in known]
-        removed = {
-            (row.topic, row.key): _message(row.topic, row.key, row.revision, row.value)
-            for row in gone
-        }
-        return Seed([*removed.values(), *messages], waiting[-1].outbox_id if waiting else 0)
+        known = {_place(message) for message in messages}
+        rows = [_row(row) for row in waiting]
+        gone = [row.message for row in rows if row.is_state and _place(row.message) not in known]
+        removed = {_place(message): message for message in gone}
+        said = [row.message for row in rows if not row.is_state]
+        return Seed([*removed.values(), *messages, *said], rows[-1].outbox_id if rows else 0)
 
     def seeded(self, seed: Seed) -> None:
         """Note that all of it was published."""
@@ -107,10 +113,7 @@ class Outbox:
         with self._database.read() as connection:
             rows = connection.execute(wanted.order_by(outbox.c.outbox_id).limit(limit)).all()
         self._behind = bool(rows)
-        return [
-            OutboxRow(row.outbox_id, _message(row.topic, row.key, row.revision, row.value))
-            for row in rows
-        ]
+        return [_row(row) for row in rows]
 
     def published(self, outbox_ids: Sequence[int]) -> None:
         """Note that these rows were published."""
@@ -127,6 +130,14 @@ class Outbox:
 
 def _publish() -> sa.Update:
     return sa.update(outbox).values(published_at=sa.bindparam("now"))
+
+
+def _place(message: Message) -> tuple[str, str]:
+    return message.topic, message.key
+
+
+def _row(row: sa.Row[Any]) -> OutboxRow:
+    return OutboxRow(row.outbox_id, _message(row.topic, row.key, row.revision, row.value))
 
 
 def _message(topic: str, key: str, revision: int, value: bytes | None) -> Message:

@@ -59,7 +59,7 @@ class Store:
         rows = subscription_rows(database, self.outbox, self.audit)
         self.subscriptions = Subscriptions(rows, vault, self._due)
         intake = AlertIntake(database, self.queries, self.silences, self.subscriptions, self._due)
-        self.alerts = Alerts(database, intake, self.audit)
+        self.alerts = Alerts(database, intake, self.outbox, self.audit)
         self.deliveries = Deliveries(database, self.subscriptions, self._due)
         self.dead_letters = DeadLetters(database, self.audit)
         self.blind_periods = BlindPeriods(database)

@@ -10,9 +10,12 @@ import pytest
 from deploy.outbox_pump import OutboxPump
 from deploy.store import Store, open_store
 from deploy.vault import Vault
-from streamer.bus import CAMERAS
+from grounding.feedback_record import unpack_feedback
+from grounding.stored_alert import Feedback
+from streamer.bus import CAMERAS, FEEDBACK
 from streamer.camera_record import CameraRecord, unpack_camera
 from streamer.memory_bus import MemoryBus
+from tests.deploy.store.records import opened
 
 
 @pytest.fixture
@@ -56,6 +59,29 @@ def test_changes_are_told_in_order_and_noted(store: Store):
         stop.set()
         thread.join(60)
     assert not thread.is_alive()
+
+
+def test_of_an_entity_the_newest_is_told_and_of_feedback_all(store: Store):
+    bus, stop = MemoryBus(), threading.Event()
+    cameras, feedback = bus.subscribe(CAMERAS.name), bus.subscribe(FEEDBACK.name)
+    store.cameras.add(camera("yard"), "test")
+    store.cameras.remove("yard", "test")
+    store.alerts.write(opened("one", "two"))  # both of one camera
+    for name in ("one", "two"):
+        store.alerts.give_feedback(name, Feedback(verdict="right"))
+    thread = threading.Thread(target=OutboxPump(store.outbox, bus).run, args=(stop,))
+    thread.start()
+    try:
+        judged: list[str] = []
+        while len(judged) < 2:
+            records = feedback.poll(10.0)
+            assert records
+            judged += [unpack_feedback(record.value or b"").alert_id for record in records]
+        assert judged == ["one", "two"]
+        assert [record.value for record in cameras.poll(1.0)] == [None]
+    finally:
+        stop.set()
+        thread.join(10)
 
 
 def test_a_closed_bus_ends_it_and_nothing_is_noted(store: Store):

@@ -9,11 +9,11 @@ from deploy import topic_reader
 from deploy.errors import StoreFullError
 from deploy.metrics import STORE_FAULTS
 from deploy.topic_reader import TopicReader
-from encoder.metrics import DEAD_LETTER_COUNT
 from streamer.bus import ALERTS, DEAD_LETTERS, HEALTH, Message, Position, Record, Topic
 from streamer.errors import CommitLostError, RecordError
 from streamer.memory_bus import MemoryBus
 from streamer.memory_subscription import MemorySubscription
+from streamer.metrics import DEAD_LETTER_COUNT
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from encoder.dead_letter import dead_letter
 from encoder.errors import EmbeddingRecordError, ReplayError
 from encoder.stored_dead_letter import MOST_BYTES, obstacle_of, read_dead_letter, replay_message
 from streamer.bus import (
@@ -18,6 +17,7 @@ from streamer.bus import (
     TOPICS,
     Record,
 )
+from streamer.dead_letter import dead_letter
 
 BROKEN = Record(EMBEDDINGS.name, 3, 7, "yard", b"broken", (("trace", b"abc"),), published=1.0)
 

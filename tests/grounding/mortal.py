@@ -112,6 +112,9 @@ class MortalBus:
     def partitions(self) -> int:
         return self._bus.partitions
 
+    def publish(self, message: Message) -> int:
+        return self._bus.publish(message)
+
     def lags(self) -> Mapping[str, int]:
         return self._bus.lags()
 

@@ -25,6 +25,7 @@ from streamer.errors import (
     SourceLostError,
     SourceMissingError,
 )
+from streamer.frame import Frame
 from streamer.health import CameraHealth, unpack_health
 from streamer.memory_bus import MemoryBus
 from streamer.metrics import StreamerMetrics
@@ -233,6 +234,51 @@ def test_a_file_over_http_that_breaks_keeps_its_clips_and_raises(make, bus):
     with pytest.raises(SourceLostError):
         make(settings, script).run(threading.Event())
     assert [clip.index for clip in clips_of(reader)] == [0, 1]
+
+
+def stopped_after(frames: list[Frame], stop: threading.Event) -> Callable[..., Iterator[Frame]]:
+    """A source that gives these and, once it is not wanted any more, one more."""
+
+    def read(*_: object) -> Iterator[Frame]:
+        yield from frames[:-1]
+        stop.set()
+        yield frames[-1]
+
+    return read
+
+
+@pytest.mark.parametrize("settings", [LIVE, AS_LIVE])
+def test_a_camera_that_is_stopped_publishes_its_last_clip(
+    make, bus, registry, monkeypatch, settings: CameraSettings
+):
+    monkeypatch.setattr("streamer.connection.play_as_live", lambda frames, stop: frames)
+    reader, stop = bus.subscribe(CLIPS.name, "g"), threading.Event()
+    clock = "arrival" if settings is LIVE else "file"
+    camera = make(settings, stopped_after(steady(36, clock=clock), stop))
+    camera.run(stop)
+    first, last = clips_of(reader)
+    assert (first.index, last.index) == (0, 1)
+    assert last.seen_until == pytest.approx(START + 3.5)
+    assert sample(registry, "clips_total", outcome="ok") == 1
+    assert sample(registry, "clips_total", outcome="short") == 1
+
+
+def test_the_last_clip_makes_room_on_a_full_bus(make, bus, registry):
+    stop = threading.Event()
+    camera = make(LIVE, stopped_after(steady(20 * CLIPS.capacity + 6), stop))
+    camera.run(stop)
+    indices = [clip.index for clip in clips_of(bus.subscribe(CLIPS.name, "g"))]
+    assert indices == list(range(1, CLIPS.capacity + 1))
+    assert sample(registry, "clips_total", outcome="dropped") == 1
+
+
+def test_half_a_clip_of_a_film_is_not_published(make, bus, registry):
+    """It is read again from its beginning, and the whole clip would be taken for a repeated one."""
+    reader, stop = bus.subscribe(CLIPS.name, "g"), threading.Event()
+    camera = make(FILE, stopped_after(steady(36, clock="file"), stop))
+    camera.run(stop)
+    assert [clip.index for clip in clips_of(reader)] == [0]
+    assert sample(registry, "clips_total", outcome="short") == 0
 
 
 def test_a_camera_stops_while_the_bus_is_full(make, bus):

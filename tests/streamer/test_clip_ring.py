@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from encoder.dead_letter import dead_letter
 from streamer.bus import CLIPS, Message, Record
 from streamer.clip import Clip, ClipFormat
 from streamer.clip_ring import MOST_SLOTS, ClipRing
+from streamer.dead_letter import dead_letter
 from streamer.errors import RecordError
 from streamer.memory_bus import MemoryBus
 from streamer.record import hold, pack_clip, pack_shared, portable, unpack_clip, unpack_head

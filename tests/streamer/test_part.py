@@ -11,11 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from streamer import part
 from streamer.address_policy import AddressPolicy
-from streamer.bus import CAMERAS, CLIPS, Message
+from streamer.bus import CAMERAS, CLIPS, DEAD_LETTERS, HEALTH, Message
 from streamer.camera_record import CameraRecord, pack_camera
 from streamer.config import BackOffSettings, Isolation, StreamerPartConfig
 from streamer.fleet import Fleet
 from streamer.frame import Frame
+from streamer.health import CameraHealth, pack_health
 from streamer.memory_bus import MemoryBus
 from streamer.metrics import StreamerMetrics
 from streamer.part import StreamerPart
@@ -140,6 +141,39 @@ def test_a_record_that_cannot_be_read_is_counted_and_left_out(
     stage.wait_for(YARD.source)
     wait_until_ready(built)
     assert registry.get_sample_value("watchword_camera_records_refused_total") == 2
+
+
+def later(record: bytes) -> bytes:
+    """The record as a later Watchword writes it."""
+    return msgspec.json.encode({**msgspec.json.decode(record), "schema": 2})
+
+
+def test_a_camera_of_a_later_schema_is_put_aside_and_what_it_was_goes_on(
+    run, built: StreamerPart, bus: MemoryBus, stage: Stage
+):
+    letters = bus.subscribe(DEAD_LETTERS.name)
+    tell(bus, YARD)
+    run(built)
+    stage.wait_for(YARD.source)
+    newer = later(pack_camera(msgspec.structs.replace(YARD, revision=2, source="rtsp://x/y")))
+    bus.publish(Message(CAMERAS.name, "yard", newer))
+    (letter,) = letters.poll(20)
+    headers = dict(letter.headers)
+    assert (letter.key, letter.value) == ("yard", newer)
+    assert (headers["topic"], headers["error"]) == (CAMERAS.name.encode(), b"NewerRecordError")
+    assert stage.playing == ["yard"]
+
+
+def test_health_of_a_later_schema_is_put_aside(run, built: StreamerPart, bus, stage: Stage):
+    letters = bus.subscribe(DEAD_LETTERS.name)
+    newer = later(pack_health(CameraHealth("yard", "live", 0.0)))
+    bus.publish(Message(HEALTH.name, "yard", newer))
+    tell(bus, YARD)
+    run(built)
+    stage.wait_for(YARD.source)
+    (letter,) = letters.poll(20)
+    assert (letter.key, letter.value) == ("yard", newer)
+    assert dict(letter.headers)["topic"] == HEALTH.name.encode()
 
 
 def test_a_bug_in_a_camera_is_raised_out_of_the_part(

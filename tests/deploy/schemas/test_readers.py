@@ -12,6 +12,7 @@ from encoder.text_features_record import unpack_text_features
 from encoder.text_request import unpack_text_request
 from grounding.alert_state import unpack_alert_state
 from grounding.blind import unpack_blind
+from grounding.feedback_record import unpack_feedback
 from grounding.query_record import unpack_query
 from grounding.record import unpack_alert
 from streamer import bus
@@ -34,6 +35,7 @@ READERS: dict[str, tuple[bus.Topic, Reader, type[Exception]]] = {
     "alert state": (bus.ALERT_STATE, unpack_alert_state, RecordError),
     "health": (bus.HEALTH, unpack_health, RecordError),
     "blind": (bus.BLIND, unpack_blind, RecordError),
+    "feedback": (bus.FEEDBACK, unpack_feedback, RecordError),
 }
 IN_MSGPACK = {bus.CLIPS, bus.EMBEDDINGS, bus.QUERY_FEATURES, bus.ALERT_STATE}
 readers = pytest.mark.parametrize("name", READERS)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import encoder.dead_letter
+import streamer.dead_letter
 from deploy.store import Store, open_store
 from deploy.vault import Vault
 from encoder.errors import EmbeddingRecordError
@@ -94,7 +94,7 @@ def put_aside(offset: int = 7, value: bytes | None = b"broken", **fields: Any) -
         "published": 990.0,
     }
     error = EmbeddingRecordError("no embedding")
-    message = encoder.dead_letter.dead_letter(Record(**(given | fields)), 2, error)
+    message = streamer.dead_letter.dead_letter(Record(**(given | fields)), 2, error)
     return Record(
         DEAD_LETTERS.name, 5, 11, message.key, message.value, message.headers, published=995.0
     )

@@ -1,9 +1,20 @@
 from pathlib import Path
 
 from deploy.store import Store
-from streamer.bus import CAMERAS, QUERIES, SILENCES, Message
+from grounding.feedback_record import unpack_feedback
+from grounding.stored_alert import Feedback
+from streamer.bus import CAMERAS, FEEDBACK, QUERIES, SILENCES, Message
 from streamer.camera_record import unpack_camera
-from tests.deploy.store.records import Clock, camera, query, reopen, silence, subscription
+from tests.deploy.store.records import (
+    Clock,
+    alert,
+    camera,
+    opened,
+    query,
+    reopen,
+    silence,
+    subscription,
+)
 
 
 def messages(store: Store) -> list[Message]:
@@ -61,6 +72,31 @@ def test_a_bus_is_seeded_with_what_is_there_now_and_what_is_gone(store: Store) -
     store.outbox.seeded(seed)
     store.cameras.add(camera("later"), "me")
     assert [message.key for message in messages(store)] == ["later"]
+
+
+def test_feedback_is_published_with_what_it_is_of(store: Store) -> None:
+    store.alerts.write([(alert("one", camera_id="yard", query_id="q"), b"")])
+    store.outbox.pending(1)
+    given = Feedback(verdict="wrong", note="a bus", by="me", at=1001.0)
+    store.alerts.give_feedback("one", given)
+    assert store.outbox.wait(0)
+    (told,) = messages(store)
+    assert (told.topic, told.key) == (FEEDBACK.name, "yard")
+    record = unpack_feedback(told.value or b"")
+    assert (record.alert_id, record.query_id, record.camera_id) == ("one", "q", "yard")
+    assert (record.verdict, record.note, record.by, record.at) == ("wrong", "a bus", "me", 1001.0)
+
+
+def test_a_seed_says_all_feedback_that_was_not_published(store: Store) -> None:
+    """Each for itself, though their key is the same; what was published is not said again."""
+    store.alerts.write(opened("one", "two"))
+    for name in ("one", "two", "one"):
+        store.alerts.give_feedback(name, Feedback(verdict="right"))
+    seed = store.outbox.seed()
+    said = [unpack_feedback(message.value or b"").alert_id for message in seed.messages]
+    assert said == ["one", "two", "one"]
+    store.outbox.seeded(seed)
+    assert store.outbox.seed().messages == []
 
 
 def test_what_was_not_published_waits_for_the_next_process(

@@ -1,5 +1,5 @@
-from encoder.dead_letter import dead_letter
 from streamer.bus import DEAD_LETTERS, QUERIES, Record
+from streamer.dead_letter import dead_letter
 
 
 def test_a_record_keeps_its_value_and_says_where_it_lay_and_what_was_wrong() -> None:
