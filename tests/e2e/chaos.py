@@ -10,15 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from grounding.alert_state import unpack_alert_state
+from grounding.blind import Covered
 from streamer.bus import ALERT_STATE, Subscription
-from tests.e2e.accounts import (
+from streamer.kafka_bus import KafkaBus
+from tests.e2e.accounts import Account, open_account
+from tests.e2e.checks import (
     CLIP_SECONDS,
-    Account,
     check_alerts,
     check_evaluated,
     check_events,
     check_time,
-    open_account,
+)
+from tests.e2e.ending import (
+    Places,
+    clips_seen,
+    count_windows,
+    newest_embeddings,
+    wait_for_clips,
+    wait_for_store,
 )
 from tests.e2e.media import BLUE, GREY, RED, write_video
 from tests.e2e.serving import Hook, Split, wait_for
@@ -38,11 +47,12 @@ class Scene:
     split: Split
     hook: Hook
     cameras: Sequence[str]
-    states: Subscription  # of alert-state.v1, from outside
+    bus: KafkaBus  # its topics, from outside
+    states: Subscription  # of alert-state.v1
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
     api_kills: int = 0
     recovered: list[str] = field(default_factory=list)
-    evaluated: dict[str, float] = field(default_factory=dict)  # by camera, when its clip began
+    covered: dict[str, Covered] = field(default_factory=dict)  # by camera: how far it came
     ids: list[str] = field(default_factory=list)  # of events, as followers of the stream read them
 
     def begin(self, film: Path) -> None:
@@ -82,15 +92,19 @@ class Scene:
         ready = time.time() - at
 
         def goes_on() -> bool:
-            for record in self.states.poll(0.1):
-                state = unpack_alert_state(record.value or b"")
-                if state.covered is not None:
-                    self.evaluated[state.camera_id] = state.covered.until - CLIP_SECONDS
-            return all(self.evaluated.get(camera, 0.0) > at for camera in self.cameras)
+            self._read_states()
+            began = [self.covered[one].until - CLIP_SECONDS for one in self.covered]
+            return len(began) == len(self.cameras) and min(began) > at
 
         wait_for(goes_on, about=f"clips that began after {what}")
         seen = time.time() - at - CLIP_SECONDS
         self.recovered.append(f"{what}: ready {ready:.1f} s, pictures evaluated {seen:.1f} s after")
+
+    def _read_states(self) -> None:
+        for record in self.states.poll(0.1):
+            covered = unpack_alert_state(record.value).covered if record.value else None
+            if covered is not None:
+                self.covered[record.key] = covered
 
     def rest(self, shortest: float, longest: float) -> None:
         """Some seconds in which nothing happens."""
@@ -100,15 +114,26 @@ class Scene:
         """Cameras are taken away; once every alert is closed and told, all processes end."""
         api = self.split.api
         self.split.wait_until_ready()
+        seen = clips_seen(self.split)
         for camera in self.cameras:
             assert api.http.delete(f"/v1/cameras/{camera}").status_code in {200, 202, 204}
+        wait_for_clips(self.split, self.bus, seen)
+        last = newest_embeddings(self.bus)
+        wait_for(lambda: self._has_covered(last), about=f"grounding to evaluate {last}")
+        windows = count_windows(self.split)
+        wait_for_store(self.split, self.bus)  # from here on no alert opens any more
         wait_for(lambda: self._closed(), about="all alerts to close")
         wait_for(lambda: self._wanted() <= set(self.hook.ids), about="every webhook")
         wait_for(lambda: self._all_events() <= set(self._followed()), about="every event streamed")
         self._check_listeners()
         codes = self.split.end()
         assert set(codes.values()) == {0}, codes
-        return Account.read(self.split.api.config)
+        return Account.read(self.split.api.config, windows)
+
+    def _has_covered(self, last: Places) -> bool:
+        self._read_states()
+        covered = {camera: (one.session, one.index) for camera, one in self.covered.items()}
+        return last.keys() <= covered.keys() and all(covered[one] >= last[one] for one in last)
 
     def _closed(self) -> bool:
         alerts = self.split.api.alerts(limit=200)
@@ -159,7 +184,7 @@ def scene(
     split = Split(folder, settings, **(processes or THREE))
     try:
         with closing(open_account(split.api.config)) as bus:
-            made = Scene(split, hook, cameras, bus.subscribe(ALERT_STATE.name))
+            made = Scene(split, hook, cameras, bus, bus.subscribe(ALERT_STATE.name))
             made.begin(film)
             yield made
     finally:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,11 +22,14 @@ from tests.e2e.conftest import watchword
 from tests.e2e.media import GREY, RED, write_video
 from tests.e2e.serving import PATIENCE, Split, wait_for
 from tests.kafka_broker import KafkaBroker
+from tests.ports import free_ports
 
 PARTITIONS = 4
 PATHS = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)}
 Settings = dict[str, Any]
+
+pytestmark = pytest.mark.timeout(900)  # several waits, each of which may be long
 
 
 @pytest.fixture
@@ -109,8 +111,7 @@ def started(folder: Path, settings: Settings, only: str) -> "subprocess.Popen[st
 @pytest.fixture
 def nowhere(colours: Path) -> Settings:
     """A broker's address at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     kafka = {"bootstrap_servers": address, "start_timeout_seconds": 3}
     return {"bundle": str(colours), "kafka": kafka}
 
