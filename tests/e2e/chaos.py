@@ -3,7 +3,7 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -222,13 +222,14 @@ def scene(
     *,
     cameras: Sequence[str] = ("door", "yard"),
     scenes: Scenes = SCENES,
+    grounding: Mapping[str, Any] | None = None,
     store: str = "",
     **processes: str,
 ) -> Iterator[Scene]:
     """A Watchword in these processes (default: three), with its cameras on."""
     settings: dict[str, Any] = {
         "bundle": str(colours),
-        "grounding": GROUNDING,
+        "grounding": {**GROUNDING, **(grounding or {})},
         "kafka": {"bootstrap_servers": ",".join(brokers), "partitions": PARTITIONS},
         "delivery": {"first_retry_seconds": 0.5},
         "store": {"url": store},
