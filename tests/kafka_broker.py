@@ -7,18 +7,17 @@ The fixture `kafka` is one broker for the whole run: each test names its topics 
 `topic_prefix`, and leaves the broker running. Whoever kills or pauses one starts its own.
 """
 
-import contextlib
-import resource
 import signal
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.kafka_distribution import Distribution, Program, find
+from tests.ports import free_ports
 from tests.requirements import skip_or_fail
 
 START_SECONDS = 60.0
+PORT_SECONDS = 20.0  # how long a port may be held by whoever had it before
 CLUSTER_ID = "V2F0Y2h3b3JkLXRlc3RzAA"  # 16 bytes, in base64
 
 # One broker keeps everything once, and does everything at once
@@ -161,14 +160,17 @@ class KafkaBroker:
 
     def restart(self) -> None:
         """Kills it where it still runs, and starts it on the same ports and data."""
-        self.kill()
-        self.launch()
-        self.wait_until_serving()
-
-    def fill_disk(self) -> None:
-        """Lets every write of its process fail from now on, until it is started again."""
-        assert self._program is not None
-        resource.prlimit(self._program.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        deadline = time.monotonic() + PORT_SECONDS
+        while True:
+            self.kill()
+            self.launch()
+            try:
+                self.wait_until_serving()
+            except PortTakenError:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
 
     def close(self) -> None:
         """Ends it for good."""
@@ -276,12 +278,3 @@ def distribution_or_skip() -> Distribution:
     if isinstance(found, str):
         skip_or_fail("kafka", found)
     return found
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on at this moment, no two the same."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("localhost", 0))
-        return [int(one.getsockname()[1]) for one in sockets]

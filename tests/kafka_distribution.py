@@ -60,12 +60,6 @@ class Program:
             self._process = subprocess.Popen(self.arguments, stdout=end, stderr=end)
 
     @property
-    def pid(self) -> int:
-        """The id of its process (with Docker, of the command that waits for it)."""
-        assert self._process is not None
-        return self._process.pid
-
-    @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

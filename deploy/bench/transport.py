@@ -1,7 +1,7 @@
 """What the bus costs: Kafka beside memory, with the workers that run on it in production.
 
 Models are left out of it: vectors are drawn, and no query is watched for. What is measured is the
-way of a record from stage to stage.
+way of a record from stage to stage. Every record is as long as an embedding of the bundle is.
 """
 
 import threading
@@ -36,7 +36,6 @@ from streamer.record import pack_clip
 from streamer.split_bus import SplitBus
 
 PATIENCE_SECONDS = 120.0
-RECORD_BYTES = 3000  # an embedding of 768 numbers
 _GROUP = "watchword-bench"
 
 
@@ -52,13 +51,15 @@ class TransportOptions:
 
 
 def bench_transport(options: TransportOptions, bundle: Bundle) -> Iterator[Figure]:
-    """Latency and throughput of memory and Kafka.
+    """Latency and throughput of memory and Kafka, and how long their records are.
 
     Raises BenchError if records do not arrive, BusError if the broker does not answer.
     """
+    size = record_bytes(bundle)
+    yield Figure("a record, in all that follows", size, "bytes")
     for name in ("memory", "Kafka"):
         with closing(MemoryBus() if name == "memory" else _kafka_bus(options)) as bus:
-            seconds = sorted(_latencies(bus, options))
+            seconds = sorted(_latencies(bus, options, size))
             for share in (50, 95, 99):
                 value = seconds[min(len(seconds) - 1, len(seconds) * share // 100)]
                 yield Figure(f"{name}: record to alert p{share}", value * 1000, "ms")
@@ -78,7 +79,7 @@ def _split_bus(options: TransportOptions) -> Bus:
     return SplitBus(memory, _kafka_bus(options), (CLIPS.name,))
 
 
-def _latencies(bus: Bus, options: TransportOptions) -> list[float]:
+def _latencies(bus: Bus, options: TransportOptions, size: int) -> list[float]:
     """Seconds from the publishing of an embedding to the arrival of what is made of it.
 
     Between them is what grounding does to the bus: a poll, and a commit of one output and a note.
@@ -87,7 +88,7 @@ def _latencies(bus: Bus, options: TransportOptions) -> list[float]:
     reader = bus.subscribe(ALERTS.name, _GROUP)
     stage = threading.Thread(target=_answer, args=(bus,), daemon=True)
     stage.start()
-    payload = np.random.default_rng(0).bytes(RECORD_BYTES - 8)
+    payload = np.random.default_rng(0).bytes(size - 8)
     wanted = int(options.latency_seconds * options.rate)
     writer = threading.Thread(target=_write, args=(bus, options, payload, wanted), daemon=True)
     writer.start()
@@ -200,3 +201,9 @@ def drawn_embeddings(bundle: Bundle, count: int, cameras: int) -> Sequence[Messa
         )
         messages.append(Message(EMBEDDINGS.name, camera_id, pack_embedding(clip)))
     return messages
+
+
+def record_bytes(bundle: Bundle) -> int:
+    """How long the record of an embedding of the bundle's space is."""
+    (one,) = drawn_embeddings(bundle, 1, 1)
+    return len(one.value or b"")

@@ -24,7 +24,7 @@ from deploy.bench.pipeline import bench_pipeline
 from deploy.bench.runtimes import bench_runtimes
 from deploy.bench.scene import SceneOptions, write_scene
 from deploy.bench.soak import SoakOptions, bench_soak
-from deploy.bench.transport import RECORD_BYTES, TransportOptions, bench_transport
+from deploy.bench.transport import TransportOptions, bench_transport, record_bytes
 from deploy.bench.workers import bench_workers
 from deploy.cli.bench_encode import encode
 from deploy.cli.output import plain_console
@@ -143,7 +143,7 @@ def _transport_figures(servers: str, kafka_libs: Path | None, bundle: str) -> It
     yield from bench_workers(options, loaded)
     yield from bench_compression(options, loaded)
     if kafka_libs is not None:
-        yield from JavaTools(kafka_libs).figures(kafka, RECORD_BYTES)
+        yield from JavaTools(kafka_libs).figures(kafka, record_bytes(loaded))
 
 
 QueriesOption = Annotated[

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from deploy.bench import transport
 from deploy.bench.compression import bench_compression
 from deploy.bench.figure import Figure
 from deploy.bench.java_tools import JavaTools
-from deploy.bench.transport import TransportOptions, bench_transport, drawn_embeddings
+from deploy.bench.transport import (
+    TransportOptions,
+    bench_transport,
+    drawn_embeddings,
+    record_bytes,
+)
 from deploy.bench.workers import COUNTS, bench_workers
 from deploy.errors import BenchError
 from encoder.bundle import Bundle, load_bundle
@@ -43,6 +49,7 @@ def named(figures: list[Figure]) -> dict[str, float]:
 
 def test_memory_and_kafka_are_measured_side_by_side(options, bundle: Bundle) -> None:
     found = named(list(bench_transport(options, bundle)))
+    assert found["a record, in all that follows"] == record_bytes(bundle)
     for bus in ("memory", "Kafka"):
         shares = [found[f"{bus}: record to alert p{share}"] for share in (50, 95, 99)]
         assert shares == sorted(shares)
@@ -86,6 +93,20 @@ def java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Jav
 
 def told(tools: JavaTools) -> dict[str, float]:
     return named(list(tools.figures(KafkaOptions(bootstrap_servers=("localhost:1",)), 3000)))
+
+
+def test_records_are_of_one_size_in_all_of_it(
+    options, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is drawn for latency is as long as the embeddings that follow."""
+    sent: list[int] = []
+    monkeypatch.setattr(
+        transport, "_latencies", lambda bus, options, size: sent.append(size) or [1]
+    )
+    monkeypatch.setattr(transport, "_throughput", lambda *_: 1.0)
+    list(bench_transport(options, bundle))
+    drawn = {len(one.value or b"") for one in drawn_embeddings(bundle, 6, CAMERAS)}
+    assert drawn == set(sent) == {record_bytes(bundle)}
 
 
 def test_the_last_rate_that_kafkas_tools_tell_counts(java) -> None:

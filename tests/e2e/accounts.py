@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
 
 from deploy.settings import load_settings
@@ -19,6 +19,7 @@ from grounding.grounder import Grounder
 from grounding.parts import load_parts
 from grounding.query_book import QueryBook
 from grounding.query_intake import QueryIntake
+from grounding.query_record import unpack_query
 from grounding.record import unpack_alert
 from grounding.tracker import AlertTracker
 from grounding.worker import GroundingWorker
@@ -30,6 +31,7 @@ from streamer.bus import (
     EMBEDDINGS,
     QUERIES,
     QUERY_FEATURES,
+    Bus,
     Message,
     Record,
     Topic,
@@ -37,12 +39,19 @@ from streamer.bus import (
 from streamer.kafka_bus import KafkaBus
 from streamer.memory_bus import MemoryBus
 
-CLIP_SECONDS = 2.0
-INSTANT = 0.05  # seconds: frames do not come to the millisecond
-RED_AXIS = 0
 READ = (EMBEDDINGS, BLIND, ALERTS, ALERT_STATE, DEAD_LETTERS, QUERIES, QUERY_FEATURES)
 
-Span = tuple[float, float]
+Clip = tuple[str, int, int]  # camera, session, index
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What a grounding process that still runs counted since it was started."""
+
+    since: float  # UTC seconds
+    due: float
+    evaluated: float
+    blind: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +60,14 @@ class Account:
 
     config: Path  # of one of its processes
     records: dict[str, list[Record]]
+    windows: tuple[Windows, ...] = ()
 
     @classmethod
-    def read(cls, config: Path) -> "Account":
+    def read(cls, config: Path, windows: Iterable[Windows] = ()) -> "Account":
         """As any reader sees them: what was never committed is not there."""
         with closing(open_account(config)) as bus:
-            return cls(config, {topic.name: list(_whole(bus, topic)) for topic in READ})
+            records = {topic.name: list(whole(bus, topic)) for topic in READ}
+        return cls(config, records, tuple(windows))
 
     def _of(self, topic: Topic) -> list[Record]:
         return self.records[topic.name]
@@ -81,6 +92,24 @@ class Account:
         once = {(one.camera_id, one.session, one.index): one for one in self.embeddings}
         ordered = [once[key] for key in sorted(once)]
         return {camera: list(of) for camera, of in groupby(ordered, lambda one: one.camera_id)}
+
+    def due_since(self, at: float) -> set[Clip]:
+        """Clips published since then whose windows became due: no repeats, none that came late."""
+        due: set[Clip] = set()
+        newest: dict[str, tuple[int, int]] = {}
+        for record in self._evaluable():
+            clip = unpack_embedding(record.value or b"")
+            place = (clip.session, clip.index)
+            if place > newest.get(clip.camera_id, (-1, -1)):
+                newest[clip.camera_id] = place
+                due |= {(clip.camera_id, *place)} if record.published > at else set()
+        return due
+
+    @property
+    def queries(self) -> dict[str, str]:
+        """The texts of all queries by their ids."""
+        records = [unpack_query(one.value) for one in self._of(QUERIES) if one.value]
+        return {record.query_id: record.text for record in records}
 
     @property
     def alerts(self) -> list[Alert]:
@@ -137,9 +166,9 @@ class Account:
             return newest(found)
 
 
-def open_account(config: Path) -> KafkaBus:
+def open_account(config: Path, topics: Sequence[Topic] = READ) -> KafkaBus:
     """The topics of the process with this configuration, for somebody else."""
-    return KafkaBus(replace(kafka_options(load_settings(config, {})), instance=""), READ)
+    return KafkaBus(replace(kafka_options(load_settings(config, {})), instance=""), topics)
 
 
 def newest(alerts: Iterable[Alert]) -> dict[str, Alert]:
@@ -151,75 +180,8 @@ def newest(alerts: Iterable[Alert]) -> dict[str, Alert]:
     return found
 
 
-def check_time(account: Account) -> None:
-    """Every second of every camera is in a clip or told as blind, and not both."""
-    for camera, clips in account.clips.items():
-        spans = [(period.start, period.end) for period in account.blind_of(camera)]
-        spans += [_shown(clip, after) for clip, after in _with_next(clips)]
-        check_cover(camera, spans, (clips[0].start, clips[-1].end))
-
-
-def check_cover(camera: str, spans: Sequence[Span], whole: Span) -> None:
-    """The spans lie side by side and fill the whole."""
-    ordered = sorted(set(spans))
-    assert abs(ordered[0][0] - whole[0]) < INSTANT, (camera, ordered[0], whole)
-    for (_, end), (start, _) in pairwise(ordered):
-        assert abs(start - end) < INSTANT, f"{camera}: {end - start:+.3f} s too much at {end:.3f}"
-    assert ordered[-1][1] <= whole[1] + INSTANT
-
-
-def check_evaluated(account: Account) -> None:
-    """Grounding has read every clip, each at its turn."""
-    for camera, clips in account.clips.items():
-        covered = [
-            (state.covered.session, state.covered.index)
-            for _, state in account.states
-            if state.camera_id == camera and state.covered
-        ]
-        assert covered == sorted(covered)
-        assert covered[-1] == (clips[-1].session, clips[-1].index)
-
-
-def check_alerts(account: Account) -> None:
-    """Each event is told as an undisturbed run tells it, each state once."""
-    events = [alert.event_id for alert in account.alerts]
-    assert len(events) == len(set(events))
-    told, expected = account.newest_alerts(), account.twin()
-    assert told.keys() == expected.keys()
-    for alert_id, alert in told.items():
-        assert alert.state == "closed"
-        assert alert.revision == sum(one.alert_id == alert_id for one in account.alerts)
-        assert abs(alert.start - expected[alert_id].start) <= CLIP_SECONDS
-        assert abs(alert.end - expected[alert_id].end) <= CLIP_SECONDS
-
-
-def check_events(account: Account, merge_seconds: float) -> None:
-    """What the camera showed in red has exactly one alert over it."""
-    alerts = account.newest_alerts().values()
-    for camera, clips in account.clips.items():
-        for start, end in red_events(clips, merge_seconds):
-            over = [
-                one
-                for one in alerts
-                if one.camera_id == camera and one.start < end and one.end > start
-            ]
-            assert len(over) == 1, f"{len(over)} alerts over {start:.1f} to {end:.1f} of {camera}"
-
-
-def red_events(clips: Sequence[ClipEmbedding], merge_seconds: float) -> list[Span]:
-    """Times in red, as one where they lie as close as moments of one alert do."""
-    events: list[Span] = []
-    for clip in clips:
-        if clip.vector[RED_AXIS] < 0.9:
-            continue
-        if events and clip.start - events[-1][1] <= merge_seconds:
-            events[-1] = (events[-1][0], clip.end)
-        else:
-            events.append((clip.start, clip.end))
-    return events
-
-
-def _whole(bus: KafkaBus, topic: Topic) -> Iterator[Record]:
+def whole(bus: Bus, topic: Topic) -> Iterator[Record]:
+    """All that lies on the topic now, from the oldest on."""
     with closing(bus.subscribe(topic.name)) as reader:
         while not reader.caught_up:
             yield from reader.poll(0.2)
@@ -227,15 +189,3 @@ def _whole(bus: KafkaBus, topic: Topic) -> Iterator[Record]:
 
 def _again(record: Record) -> Message:
     return Message(record.topic, record.key, record.value, record.headers)
-
-
-def _with_next(
-    clips: Sequence[ClipEmbedding],
-) -> Iterator[tuple[ClipEmbedding, ClipEmbedding | None]]:
-    return zip(clips, [*clips[1:], None], strict=True)
-
-
-def _shown(clip: ClipEmbedding, after: ClipEmbedding | None) -> Span:
-    """A session's last clip counts as far as its pictures go."""
-    goes_on = after is not None and after.session == clip.session
-    return clip.start, clip.end if goes_on else clip.seen_until

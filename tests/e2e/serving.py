@@ -38,6 +38,7 @@ class Serve(Served):
         super().__init__(folder, {"grounding": QUICK, **settings}, only)
 
     def start(self) -> None:
+        self.began = time.time()
         super().start()
         self.followers: list[Follower] = []
         self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
@@ -97,13 +98,21 @@ class Serve(Served):
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of one series on the metrics page; 0 where there is none."""
-        wanted = {f'{label}="{value}"' for label, value in labels.items()}
+        return next((value for _, value in self._series(name, labels)), 0.0)
+
+    def by_camera(self, name: str, **labels: str) -> dict[str, float]:
+        """The values of the series that have these labels, by their label `camera`."""
+        found = self._series(name, labels)
+        return {given["camera"]: value for given, value in found}
+
+    def _series(self, name: str, labels: dict[str, str]) -> Iterator[tuple[dict[str, str], float]]:
         for line in self.http.get("/metrics").text.splitlines():
             series, _, value = line.rpartition(" ")
-            given, _, inside = series.partition("{")
-            if given == name and wanted <= set(inside.rstrip("}").split(",")):
-                return float(value)
-        return 0.0
+            this, _, inside = series.partition("{")
+            given = dict(pair.split("=", 1) for pair in inside.rstrip("}").split(",") if pair)
+            given = {label: quoted.strip('"') for label, quoted in given.items()}
+            if this == name and labels.items() <= given.items():
+                yield given, float(value)
 
     def follow(self, last_event_id: str = "", **filters: Any) -> "Follower":
         self.followers.append(Follower(self.url, last_event_id, filters))

@@ -17,6 +17,8 @@ from tests.e2e.serving import PATIENCE, Serve, wait_for
 
 SECRETS = "/run/secrets"
 
+pytestmark = pytest.mark.timeout(900)  # several waits, each of which may be long
+
 
 @pytest.fixture(scope="module")
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.chaos import check, scene
 from tests.kafka_broker import KafkaBroker
+
+pytestmark = pytest.mark.timeout(900)  # several waits, each of which may be long
 
 
 def test_each_is_killed_once(tmp_path: Path, colours: Path) -> None:

@@ -16,6 +16,8 @@ from tests.e2e.serving import QUICK, Serve, wait_for
 
 CURL = re.compile(r"^curl .*?(?<!\\)$", re.MULTILINE | re.DOTALL)
 
+pytestmark = pytest.mark.timeout(900)  # several waits, each of which may be long
+
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -77,6 +77,7 @@ def not_closed(server: Serve) -> list[str]:
     return [alert["id"] for alert in server.alerts(limit=200) if alert["state"] != "closed"]
 
 
+@pytest.mark.timeout(900)
 def test_two_kills_lose_nothing(tmp_path: Path, colours: Path, hook: Hook) -> None:
     crash(tmp_path, colours, hook, kills=2, longest=8.0)
 
@@ -86,6 +87,7 @@ def test_twenty_kills_lose_nothing(tmp_path: Path, colours: Path, hook: Hook) ->
     crash(tmp_path, colours, hook, kills=20, longest=15.0)
 
 
+@pytest.mark.timeout(900)
 def test_a_subscriber_that_was_away_gets_what_it_missed_once(
     tmp_path: Path, colours: Path, hook: Hook
 ) -> None:

@@ -4,6 +4,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import watchword
 from tests.e2e.media import GREY, RED, write_video
 from tests.e2e.serving import QUICK, Serve, wait_for
@@ -13,6 +15,8 @@ CLIP_SECONDS = 2.0
 # Two events, the second of which goes on to the end of the film
 FILM = [(GREY, 40), (RED, 6), (GREY, 200), (RED, 8)]
 EVENTS = [(40, 46), (246, 254)]
+
+pytestmark = pytest.mark.timeout(900)  # several waits, each of which may be long
 
 
 def health(server: Serve, camera: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Real cameras over RTSP and HTTP, and a real Prometheus that scrapes the running process."""
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,11 @@ import yaml
 
 from tests.e2e.media import BLUE, GREY, RED, write_video
 from tests.e2e.serving import Serve, wait_for
+from tests.ports import free_ports
 from tests.requirements import skip_or_fail
 from tests.streamer.test_rtsp import IMPORTS, PYTHON, Server
+
+pytestmark = pytest.mark.timeout(900)  # several waits, each of which may be long
 
 
 @pytest.fixture
@@ -54,8 +56,7 @@ def test_prometheus_scrapes_it(serve: Serve, tmp_path: Path) -> None:
     write_video(tmp_path / "film.mp4", [(BLUE, 60)])
     serve.add_query("blue")
     serve.add_camera("yard", "film.mp4", loop=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     target = serve.url.removeprefix("http://")
     scrape = {"job_name": "watchword", "static_configs": [{"targets": [target]}]}
     config = tmp_path / "prometheus.yml"
