@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from encoder.config import EncoderConfig
 from encoder.dead_letter import dead_letter
 from encoder.embedding import ClipEmbedding
-from encoder.errors import EncoderError
+from encoder.errors import EncoderError, EngineError
 from encoder.gathering import ClipRead, Gathered, read_clip, stack_frames
 from encoder.metrics import BATCH_SIZE, DEAD_LETTER_COUNT, DURATION
 from encoder.record import pack_embedding
@@ -19,7 +19,8 @@ from streamer.bus import EMBEDDINGS, Message, Record
 from streamer.clip import Clip
 from streamer.errors import RecordError
 
-_FAULTS = (EncoderError, RecordError)  # of one record; anything else ends the process
+# Of one record, but for an EngineError; anything else ends the process
+_FAULTS = (EncoderError, RecordError)
 
 _log = logging.getLogger(__name__)
 
@@ -52,12 +53,14 @@ class ClipMessages:
         self._config = config
 
     def of(self, gathered: Gathered) -> list[Message]:
-        """One message a record, in order."""
+        """One message a record, in order. Raises EngineError if what encodes them fails."""
         reads = gathered.reads
         if not reads:
             return []
         try:
             return self._try(gathered)
+        except EngineError:  # the card's: every clip would fail
+            raise
         except _FAULTS as error:
             if len(reads) == 1:
                 return [self._alone(reads[0].record, 1, error)]
@@ -74,6 +77,8 @@ class ClipMessages:
         while attempts < self._config.attempts:
             try:
                 return self._try(Gathered([ClipRead(record)], None, 0.0))[0]
+            except EngineError:
+                raise
             except _FAULTS as fault:
                 attempts, error = attempts + 1, fault
         return self.put_aside(record, attempts, error)
