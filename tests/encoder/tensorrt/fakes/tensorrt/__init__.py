@@ -77,7 +77,7 @@ class ILogger:
 
 ILogger.Severity.INTERNAL_ERROR = ILogger.Severity("INTERNAL_ERROR", 0)
 ILogger.Severity.ERROR = ILogger.Severity("ERROR", 1)
-_WARNING = ILogger.Severity("WARNING", 2)
+ILogger.Severity.WARNING = ILogger.Severity("WARNING", 2)
 
 
 class IProgressMonitor:
@@ -135,7 +135,8 @@ class ITimingCache:
 
 
 class IBuilderConfig:
-    def __init__(self) -> None:
+    def __init__(self, logger: ILogger) -> None:
+        self._logger = logger
         self.builder_optimization_level = 3
         self.profiling_verbosity: Any = None
         self.progress_monitor: Any = None
@@ -150,11 +151,15 @@ class IBuilderConfig:
     def set_memory_pool_limit(self, pool: MemoryPoolType, pool_size: int) -> None:
         self._pools[repr(pool)] = pool_size
 
-    def create_timing_cache(self, serialized_timing_cache: bytes) -> ITimingCache:
+    def create_timing_cache(self, serialized_timing_cache: bytes) -> ITimingCache | None:
+        if serialized_timing_cache.startswith(b"damaged"):
+            self._logger.log(ILogger.Severity.ERROR, "the cache cannot be deserialized")
+            return None
         return ITimingCache(serialized_timing_cache)
 
     def set_timing_cache(self, cache: ITimingCache, ignore_mismatch: bool) -> bool:
         if cache._stored.startswith(b"foreign"):
+            self._logger.log(ILogger.Severity.ERROR, "the cache is of another driver")
             return False
         self._cache = cache
         return True
@@ -171,7 +176,7 @@ class Builder:
         return INetworkDefinition(flags)
 
     def create_builder_config(self) -> IBuilderConfig:
-        return IBuilderConfig()
+        return IBuilderConfig(self._logger)
 
     def create_optimization_profile(self) -> IOptimizationProfile:
         return IOptimizationProfile()
@@ -192,9 +197,12 @@ class Builder:
             sys.stderr.flush()
             os._exit(told["exit"])
         monitor.phase_finish("Building")
-        self._logger.log(_WARNING, "not an error")
+        self._logger.log(ILogger.Severity.WARNING, "not an error")
+        for warning in told.get("warnings", ()):
+            self._logger.log(ILogger.Severity.WARNING, warning)
         if "error" in told:
             self._logger.log(ILogger.Severity.ERROR, told["error"])
+        if "error" in told or told.get("no_plan"):
             return None
         shapes = config._profiles[0]._shapes["frames"]
         BUILT.append({"flags": network._flags, "config": config, "shapes": shapes})
