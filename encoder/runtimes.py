@@ -137,9 +137,9 @@ def _open_tensorrt_ep(bundle: Bundle, options: SessionOptions) -> VideoRunner:
     session = open_session(bundle.path(ROLE), options, providers)
     if TENSORRT not in session.providers:  # ONNX Runtime falls back, and says nothing
         raise RuntimeMissingError(
-            f"ONNX Runtime {onnxruntime_version()} fell back from TensorRT: it was built for another"
-            f" than the {tensorrt_version()} that is here, or lacks CUDA: {INSTALL} and {_CUDA}, or"
-            " set encoder.runtime to tensorrt"
+            f"ONNX Runtime {onnxruntime_version()} fell back from TensorRT: it was built for"
+            f" another than the {tensorrt_version()} that is here, or lacks CUDA: {INSTALL} and"
+            f" {_CUDA}, or set encoder.runtime to tensorrt"
         )
     name = "TensorRT (ONNX Runtime)"
     return SessionRunner(session, "tensorrt-ep", name, max_batch=GPU_BATCH)

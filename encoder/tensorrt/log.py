@@ -46,6 +46,10 @@ class Complaints:
         self._errors.clear()
         self._denied_bytes = 0
 
+    def __bool__(self) -> bool:
+        """Whether there was an error."""
+        return bool(self._errors)
+
     @property
     def told(self) -> str:
         """The first of them, cut where it is long."""

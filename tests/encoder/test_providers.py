@@ -123,7 +123,7 @@ class Cudart:
     def __init__(self, *addresses: str) -> None:
         self._addresses = addresses
 
-    def cudaDeviceGetPCIBusId(self, letters: Any, size: int, card: int) -> int:  # noqa: N802
+    def cudaDeviceGetPCIBusId(self, letters: Any, size: int, card: int) -> int:
         if card >= len(self._addresses):
             return 101  # no such card
         letters.value = self._addresses[card].encode()[: size - 1]

@@ -263,6 +263,7 @@ def test_where_kernels_are_made_for_a_batch_it_is_not_exceeded(
         assert isinstance(runner, SessionRunner)
         assert runner.max_batch == asked.pop()
 
+
 def test_a_tower_of_other_inputs_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     text = bundle.path("text").read_bytes()
     bundle.path("video").write_bytes(text)

@@ -153,7 +153,9 @@ def failing(error: Exception, *providers: str) -> Session:
 
 CUDA_FAILED = "CUDA failure 700: an illegal memory access was encountered ; GPU=0"
 CUDA_FULL = "CUDA failure 2: out of memory ; GPU=0"
-ARENA_FULL = "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 9"
+ARENA_FULL = (
+    "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 9"
+)
 
 
 @pytest.mark.parametrize(
