@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from encoder.config import EncoderConfig
 from encoder.embedding import ClipEmbedding
-from encoder.errors import EncoderError
+from encoder.errors import EncoderError, EngineError
 from encoder.gathering import ClipRead, Gathered, read_clip, stack_frames
 from encoder.metrics import BATCH_SIZE, DURATION
 from encoder.record import pack_embedding
@@ -20,7 +20,8 @@ from streamer.dead_letter import dead_letter
 from streamer.errors import RecordError
 from streamer.metrics import DEAD_LETTER_COUNT
 
-_FAULTS = (EncoderError, RecordError)  # of one record; anything else ends the process
+# Of one record, but for an EngineError; anything else ends the process
+_FAULTS = (EncoderError, RecordError)
 
 _log = logging.getLogger(__name__)
 
@@ -53,12 +54,14 @@ class ClipMessages:
         self._config = config
 
     def of(self, gathered: Gathered) -> list[Message]:
-        """One message a record, in order."""
+        """One message a record, in order. Raises EngineError if what encodes them fails."""
         reads = gathered.reads
         if not reads:
             return []
         try:
             return self._try(gathered)
+        except EngineError:  # the card's: every clip would fail
+            raise
         except _FAULTS as error:
             if len(reads) == 1:
                 return [self._alone(reads[0].record, 1, error)]
@@ -75,6 +78,8 @@ class ClipMessages:
         while attempts < self._config.attempts:
             try:
                 return self._try(Gathered([ClipRead(record)], None, 0.0))[0]
+            except EngineError:
+                raise
             except _FAULTS as fault:
                 attempts, error = attempts + 1, fault
         return self.put_aside(record, attempts, error)

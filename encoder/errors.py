@@ -8,7 +8,8 @@ EncoderError
 │   └── ForeignSpaceError       vectors of another embedding space
 ├── RuntimeMissingError         a runtime that is wanted is not here, or has nothing to run on
 │   └── NoEngineError           TensorRT has no engine for this model on this card
-├── EngineError                 TensorRT cannot build, load or run an engine
+│       └── UnfitEngineError    there is one, and it may not be used here
+├── EngineError                 a card, or a runtime on it, cannot build, load or run a model
 │   └── CardMemoryError         a card has too little memory free
 ├── ModelError                  a runtime refuses a model, or it is not the expected one
 ├── ClipError                   clips that do not fit the bundle's embedding space
@@ -54,12 +55,19 @@ class NoEngineError(RuntimeMissingError):
     """TensorRT has no engine for this model on this card."""
 
 
+class UnfitEngineError(NoEngineError):
+    """The model's engine is damaged, or of another card, TensorRT, system or weights."""
+
+
 class EngineError(EncoderError):
-    """TensorRT cannot build, load or run an engine."""
+    """TensorRT cannot build, load or run an engine, or what a model runs on fails as it runs.
+
+    Never the fault of what was to be encoded.
+    """
 
 
 class CardMemoryError(EngineError):
-    """A card has too little memory free for an engine."""
+    """A card has too little memory free."""
 
 
 class ModelError(EncoderError):

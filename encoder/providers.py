@@ -8,7 +8,7 @@ import ctypes
 import hashlib
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from encoder.tensorrt.store import engines_folder
 TENSORRT = "TensorrtExecutionProvider"
 _RTX = "onnxruntime_ep_nv_tensorrt_rtx"  # a package, from several distributions
 _RTX_INSTALL = "pip install onnxruntime onnxruntime-ep-nv-tensorrt-rtx"
+_ADDRESS_BYTES = 32  # more than CUDA writes
 _LEVEL = "3"  # of TensorRT's builder: its own default
 
 
@@ -93,14 +94,9 @@ def rtx_plugged(
         raise RuntimeMissingError(
             f"TensorRT for RTX cannot be loaded ({error}): {_RTX_INSTALL}"
         ) from error
-    _load_cudart(library.parent)
+    address = _address(_load_cudart(library.parent), options.card)
     devices = plugged_devices(str(plugin.get_ep_name()), library)
-    if options.card >= len(devices):
-        raise RuntimeMissingError(
-            f"TensorRT for RTX serves {len(devices) or 'none'} of the cards here, cuda:"
-            f"{options.card} is not among them: use another encoder.runtime"
-        )
-    device = devices[options.card]
+    device = _device_of(devices, options.card, address)
     shapes = _shapes(bundle.space, batch)
     hardware = f"{device.device.vendor_id:x}:{device.device.device_id:x}"
     parts = {"plugin": str(plugin.__version__), "card": hardware, "shapes": str(shapes)}
@@ -117,15 +113,53 @@ def rtx_version() -> str:
     return metadata.version(names[0]) if names else ""
 
 
-def _load_cudart(folder: Path) -> None:
+def _load_cudart(folder: Path) -> Any | None:
     """Load the CUDA runtime that the package brings: without its links nothing else finds it."""
+    library = None
     for path in sorted(folder.glob("libcudart.so.*")):
         try:
-            ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+            library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
         except OSError as error:
             raise RuntimeMissingError(
                 f"{path} cannot be loaded ({error}): {_RTX_INSTALL}"
             ) from error
+    return library
+
+
+def _address(cudart: Any | None, card: int) -> str:
+    """Where CUDA's card of this number sits, as 0000:65:00.0; "" where that cannot be asked."""
+    letters = ctypes.create_string_buffer(_ADDRESS_BYTES)
+    if cudart is None or cudart.cudaDeviceGetPCIBusId(letters, _ADDRESS_BYTES, card):
+        return ""
+    return letters.value.decode().lower()
+
+
+def _device_of(devices: Sequence[Any], card: int, address: str) -> Any:
+    """The provider's device that is CUDA's card of this number.
+
+    ONNX Runtime lists cards as the system does, and only those the provider serves; CUDA has an
+    order of its own. Raises RuntimeMissingError where the card is not served, cannot be told from
+    others, or has another number for the provider, which would run on that one.
+    """
+    wanted = [one for one in devices if _bus_of(one) == address] if address else []
+    if not wanted and len(devices) == 1 and card == 0 and not (address and _bus_of(devices[0])):
+        wanted = list(devices)  # one of them does not say where it is, and there is no other
+    if not wanted:
+        raise RuntimeMissingError(
+            f"TensorRT for RTX serves {len(devices) or 'none'} of the cards here, cuda:{card} is"
+            " not among them: use another encoder.runtime"
+        )
+    number = dict(wanted[0].ep_options).get("device_id", str(card))
+    if number != str(card):
+        raise RuntimeMissingError(
+            f"TensorRT for RTX calls cuda:{card} its card {number}: set CUDA_VISIBLE_DEVICES={card}"
+            " and encoder.device to cuda:0"
+        )
+    return wanted[0]
+
+
+def _bus_of(device: Any) -> str:
+    return str(dict(device.device.metadata).get("pci_bus_id", "")).lower()
 
 
 def _shapes(space: EmbeddingSpace, batch: int) -> dict[str, str]:

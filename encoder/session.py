@@ -1,5 +1,10 @@
 """ONNX Runtime, in the one file that knows it."""
 
+import contextlib
+import functools
+import io
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +13,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from encoder.errors import ModelError, RuntimeMissingError
+from encoder.errors import CardMemoryError, EngineError, ModelError, RuntimeMissingError
 
 Arrays = Mapping[str, NDArray[Any]]
 Provider = str | tuple[str, dict[str, str]]  # by name, with its options or without
@@ -16,6 +21,11 @@ Runtime = Literal["auto", "tensorrt", "tensorrt-rtx", "tensorrt-ep", "cuda", "cp
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _ERRORS_ONLY = 3  # ONNX Runtime's log severity
+# An operator on the CPU fails by its inputs alone; one on a card in many ways, all but these
+_OF_INPUTS = ("InvalidArgument", "ValueError", "TypeError")
+_NO_MEMORY = re.compile(r"out of memory|failed to allocate|bad[ _]alloc", re.I)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +63,31 @@ class Session:
         self.providers: tuple[str, ...] = tuple(inner.get_providers())
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        """All outputs by name. Raises ModelError if ONNX Runtime refuses the inputs."""
+        """All outputs by name.
+
+        Raises ModelError if ONNX Runtime refuses the inputs, EngineError if what it runs on fails,
+        CardMemoryError if a card has no memory left.
+        """
         try:
             values = self._inner.run(self.outputs, dict(inputs))
         except Exception as error:
-            raise ModelError(f"{self._path} refused its input: {error}") from error
+            raise self._told(error) from error
         return dict(zip(self.outputs, values, strict=True))
+
+    def _told(self, error: Exception) -> EngineError | ModelError:
+        """Ours for what ONNX Runtime raised: whose fault it was."""
+        on_card = self.providers[0] != CPU
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            if on_card:
+                return CardMemoryError(
+                    f"the card has no memory left for {self._path} ({error}): end what else uses"
+                    " it, or set encoder.batch to fewer clips"
+                )
+            return EngineError(f"there is no memory left for {self._path} ({error}): add some")
+        if on_card and type(error).__name__ not in _OF_INPUTS:
+            name = self.providers[0].removesuffix("ExecutionProvider")
+            return EngineError(f"{name} fails at {self._path} ({error}): restart Watchword")
+        return ModelError(f"{self._path} refused its input: {error}")
 
     def require(self, inputs: set[str], outputs: set[str]) -> None:
         """Raises ModelError unless it has exactly these inputs, and these outputs among its own."""
@@ -74,11 +103,25 @@ def open_session(
     options: SessionOptions | None = None,
     on: Sequence[Provider] | Plugged | None = None,
 ) -> Session:
-    """Load an ONNX file, to run `on` these providers; by default on CUDA if it is there.
+    """Load an ONNX file, to run `on` these providers; by default on CUDA if it works.
 
     Raises RuntimeMissingError if ONNX Runtime is not installed, ModelError if it refuses the file.
     """
     options = options or SessionOptions()
+    if on is not None:
+        return _open(path, options, on)
+    chosen = choose_providers(available_providers(), options)
+    try:
+        return _open(path, options, chosen)
+    except ModelError as error:
+        if chosen == [CPU] or options.device != "auto":
+            raise
+        session = _open(path, options, [CPU])  # raises where it is the file's fault
+        _log.warning("%s runs on the CPU, since on the card it does not: %s", path.name, error)
+        return session
+
+
+def _open(path: Path, options: SessionOptions, on: Sequence[Provider] | Plugged) -> Session:
     ort = _onnxruntime()
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = options.threads
@@ -86,14 +129,16 @@ def open_session(
     settings.log_severity_level = _ERRORS_ONLY
     # Threads that spin while they wait would take the cores decoding needs.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if on is None:
-        on = choose_providers(ort.get_available_providers(), options)
+    if on != [CPU]:
+        _load_libraries()
+    # Its own fallback prints to standard output, and would run elsewhere than we say
+    kept = {"enable_fallback": 0}
     try:
         if isinstance(on, Plugged):
             settings.add_provider_for_devices(list(on.devices), on.options)
-            inner = ort.InferenceSession(str(path), settings)
+            inner = ort.InferenceSession(str(path), settings, **kept)
         else:
-            inner = ort.InferenceSession(str(path), settings, providers=list(on))
+            inner = ort.InferenceSession(str(path), settings, providers=list(on), **kept)
     except Exception as error:
         raise ModelError(f"ONNX Runtime cannot load {path}: {error}") from error
     return Session(inner, path)
@@ -134,6 +179,22 @@ def plugged_devices(name: str, library: Path) -> tuple[Any, ...]:
             f"ONNX Runtime {ort.__version__} cannot load {library.name}: {error}"
         ) from error
     return _of_provider(ort, name)
+
+
+@functools.cache
+def _load_libraries() -> None:
+    """Load CUDA and cuDNN as `watchword[gpu]` brings them, where nothing else finds them.
+
+    Before the first session on a card; PyTorch's own are not looked at, it may be of another CUDA.
+    """
+    ort = _onnxruntime()
+    if CUDA not in ort.get_available_providers() or not hasattr(ort, "preload_dlls"):
+        return
+    said = io.StringIO()  # what it misses it prints; whether that matters, the session shows
+    with contextlib.redirect_stdout(said):
+        ort.preload_dlls(directory="")
+    if told := " ".join(said.getvalue().split()):
+        _log.debug("ONNX Runtime on loading CUDA: %s", told)
 
 
 def _of_provider(ort: ModuleType, name: str) -> tuple[Any, ...]:

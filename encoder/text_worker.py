@@ -7,7 +7,7 @@ from threading import Event
 from typing import Protocol
 
 from encoder.embedding import TextFeatures
-from encoder.errors import EncoderError, FeaturesRecordError
+from encoder.errors import EncoderError, EngineError, FeaturesRecordError
 from encoder.metrics import COMMITS_LOST, TEXTS
 from encoder.space import EmbeddingSpace
 from encoder.text_features_record import (
@@ -49,7 +49,9 @@ class QueryTextEncoder(Protocol):
         """The space of the features."""
 
     def encode(self, texts: Sequence[str]) -> list[TextFeatures]:
-        """Features of each text; raises EncoderError for one that cannot be encoded."""
+        """Features of each text; raises EncoderError for one that cannot be encoded, but
+        EngineError if what encodes them fails.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +254,8 @@ class TextFeaturesWorker:
         """Features of each request, in order; all texts are encoded together if they can be."""
         try:
             encoded = iter(self._encoder.encode([text for one in requests for text in one.texts]))
+        except EngineError:  # what encodes them fails: no query is at fault
+            raise
         except EncoderError as error:
             if len(requests) == 1:
                 return [self._problem(requests[0], error)]

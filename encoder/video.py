@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.bundle import Bundle
+from encoder.cards import card_is_there
 from encoder.errors import ClipError, ModelError
 from encoder.metrics import BUNDLE_INFO, RUNTIME_INFO
-from encoder.runtimes import open_video
+from encoder.runtimes import OpenedVideo, open_video
 from encoder.session import SessionOptions
 
 _log = logging.getLogger(__name__)
@@ -37,8 +38,7 @@ class VideoEncoder:
                 f" manifest promises {self._shape}"
             )
         _log.info("the video model runs on %s", self._runner.description)
-        for name, why in opened.passed_over.items():  # `watchword doctor` says it to people
-            _log.debug("it does not run on %s: %s", name, why)
+        _say_what_was_passed_over(opened)
         BUNDLE_INFO.labels(bundle.name, bundle.manifest.version, self.space.id).set(1)
         RUNTIME_INFO.labels(self._runner.runtime).set(1)
 
@@ -78,3 +78,15 @@ class VideoEncoder:
                 f" not finite, for {len(clips)} clips"
             )
         return vectors
+
+
+def _say_what_was_passed_over(opened: OpenedVideo) -> None:
+    """What should work is warned of; of what nobody installed only where it leaves a card idle."""
+    runner, reasons = opened.runner, opened.passed_over
+    if runner.runtime == "cpu" and reasons and card_is_there():
+        told = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+        _log.warning("there is a card, and the video model runs on the CPU: %s", told)
+        return
+    for name, why in reasons.items():
+        level = logging.WARNING if name in opened.broken else logging.DEBUG
+        _log.log(level, "the video model does not run on %s: %s", name, why)

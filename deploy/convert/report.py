@@ -41,6 +41,7 @@ class ConvertReport(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, FileEntry]
     self_test: dict[str, float]
     export_errors: dict[str, float | None]  # of each graph against its network; None: not run here
+    residual_peaks: tuple[float, ...]  # largest |x| after each block of the video tower
     limits: tuple[str, ...]
 
 
@@ -77,6 +78,17 @@ def report_tables(report: ConvertReport, *, names: bool) -> Iterator[Table]:
     for what, cosine in report.self_test.items():
         tested.add_row(what, f"{cosine:.7f}")
     yield tested
+    yield _residuals(report.residual_peaks, names=names)
+
+
+def _residuals(peaks: tuple[float, ...], *, names: bool) -> Table:
+    """After every block, or after the one where it is largest."""
+    table = _table("residual stream", "max |x|")
+    largest = max(range(len(peaks)), key=peaks.__getitem__)
+    for block, peak in enumerate(peaks):
+        if names or block == largest:
+            table.add_row(f"after block {block} of {len(peaks)}", f"{peak:.1f}")
+    return table
 
 
 def _names(report: ConvertReport) -> Table:

@@ -1,6 +1,7 @@
 """From checkpoints to a whole bundle that was tested."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.convert.card import description_of, license_of, limits_of, sources_of, trained_on
@@ -8,10 +9,12 @@ from deploy.convert.options import ConvertOptions
 from deploy.convert.place import require_free, require_space, written_whole
 from deploy.convert.read import Inputs, bytes_needed, read_inputs
 from deploy.convert.report import ConvertReport, InputEntry, Tensors
+from deploy.errors import UsageError
 from encoder.bundle import load_bundle
 from encoder.export import Stored, TextRange, data_file, export_text
 from encoder.internvideo2.export import VideoExport, export_video
 from encoder.internvideo2.load_report import LoadReport
+from encoder.internvideo2.residuals import drawn_peaks, float16_problem
 from encoder.internvideo2.self_test import SelfTest, compare_towers
 from encoder.manifest import (
     Manifest,
@@ -28,21 +31,33 @@ from grounding.sgdetr.official import OfficialGrounding, export_official
 
 Say = Callable[[str], None]
 VERSION = "1"
-STEPS = 8  # how often `say` is called
+STEPS = 9  # how often `say` is called
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found out of a bundle and its towers."""
+
+    self_test: SelfTest
+    export_errors: dict[str, float | None]
+    residual_peaks: tuple[float, ...]
 
 
 def convert(options: ConvertOptions, say: Say) -> ConvertReport:
     """Write the bundle to `options.out` and test it; `say` is told each step as it begins.
 
-    Raises UsageError for choices that cannot be, CheckpointError (encoder's) and WeightsError
-    (grounding's) for checkpoints that do not fit, ModelError for graphs that say something else
-    than their network; nothing is left at `options.out` then.
+    Raises UsageError for choices that cannot be, also float16 for a tower that it cannot hold,
+    CheckpointError (encoder's) and WeightsError (grounding's) for checkpoints that do not fit,
+    ModelError for graphs that say something else than their network; nothing is left at
+    `options.out` then.
     """
     named = options.name if options.name is not None else options.out.absolute().name
     name = check_name(named)
     require_free(options.out)
     inputs = read_inputs(options, say)
     require_space(options.out, bytes_needed(inputs, options))
+    say("measuring the residual stream")
+    peaks = _residual_peaks(inputs, options)
     with written_whole(options.out) as folder:
         errors, precision = _write_towers(inputs, options, folder, say)
         say("exporting SG-DETR")
@@ -54,7 +69,16 @@ def convert(options: ConvertOptions, say: Say) -> ConvertReport:
         manifest = write_manifest(folder, manifest, precision)
         say("testing the bundle")
         found = _test(folder, inputs)
-    return _report(options, inputs, manifest, errors, found)
+    return _report(options, inputs, manifest, Measured(found, errors, peaks))
+
+
+def _residual_peaks(inputs: Inputs, options: ConvertOptions) -> tuple[float, ...]:
+    """After each block; raises UsageError where float16 is wanted and does not reach so far."""
+    peaks = drawn_peaks(inputs.towers.video, inputs.space)
+    problem = float16_problem(peaks) if options.precision == "fp16" else ""
+    if problem:
+        raise UsageError(f"--precision fp16 does not do for this checkpoint, {problem}: use bf16")
+    return peaks
 
 
 def _write_towers(
@@ -112,8 +136,7 @@ def _report(
     options: ConvertOptions,
     inputs: Inputs,
     manifest: Manifest,
-    errors: dict[str, float | None],
-    found: SelfTest,
+    measured: Measured,
 ) -> ConvertReport:
     facts = inputs.facts
     reports = {**inputs.towers.reports, "detector": inputs.detector.report}
@@ -129,11 +152,12 @@ def _report(
         tensors={network: _tensors(report) for network, report in reports.items()},
         files=manifest.files,
         self_test={
-            "clips": found.video_cosine,
-            "texts": found.text_cosine,
-            "tokens": found.token_cosine,
+            "clips": measured.self_test.video_cosine,
+            "texts": measured.self_test.text_cosine,
+            "tokens": measured.self_test.token_cosine,
         },
-        export_errors=errors,
+        export_errors=measured.export_errors,
+        residual_peaks=measured.residual_peaks,
         limits=tuple(manifest.limits),
     )
 

@@ -52,7 +52,8 @@ def _running(opened: OpenedVideo, devices: Devices, options: SessionOptions) -> 
     if not devices.cards.names or options.device == "cpu" or options.runtime != "auto":
         return ok("model", found)
     reasons = "".join(f"; not {name}: {why}" for name, why in opened.passed_over.items())
-    if runner.runtime == "cpu":
-        fix = opened.passed_over.get("cuda", "").rpartition(": ")[2] or "see encoder.runtime"
-        return warn("model", found + reasons, fix)
-    return ok("model", found + reasons)
+    broken = [why for name, why in opened.passed_over.items() if name in opened.broken]
+    if not broken and runner.runtime != "cpu":
+        return ok("model", found + reasons)
+    why = (*broken, opened.passed_over.get("cuda", ""))[0]
+    return warn("model", found + reasons, why.rpartition(": ")[2] or "see encoder.runtime")

@@ -93,7 +93,7 @@ def check_runtime(wanted: Sequence[Requirement] | None, version_of: Installed = 
         return fail(
             "ONNX Runtime",
             f"{name} {version}, wanted is {ranges[name].versions}",
-            f"pip install '{name}{ranges[name].versions}'",
+            f"pip install --upgrade 'watchword[{_RUNTIMES[name]}]'",
         )
     return ok("ONNX Runtime", f"{name} {version}")
 

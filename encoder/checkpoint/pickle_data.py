@@ -7,6 +7,7 @@ numbers and strings come out.
 """
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -58,8 +59,11 @@ def read_pickle(data: bytes) -> Pickled:
     """
     machine = _Machine()
     try:
-        for opcode, argument, _ in pickletools.genops(data):
-            machine.step(opcode.name, argument)
+        with warnings.catch_warnings():
+            # Of strings in the way of protocol 0, a warning that some make an error
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for opcode, argument, _ in pickletools.genops(data):
+                machine.step(opcode.name, argument)
         return Pickled(machine.pop(), frozenset(machine.names))
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError) as error:
         raise PickleError(f"its pickle is damaged: {error}") from error

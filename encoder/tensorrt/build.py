@@ -56,6 +56,7 @@ def build_plan(order: BuildOrder, tell: Tell) -> int:
         raise ModelError(_parse_failure(parser, order))
     config = builder.create_builder_config()
     _configure(config, builder.create_optimization_profile(), network, order)
+    _use_timing(config, Path(order.timing), complaints)
     monitor = make_monitor(tell)
     config.progress_monitor = monitor
     plan = builder.build_serialized_network(network, config)
@@ -100,10 +101,22 @@ def _configure(
     config.profiling_verbosity = tensorrt.ProfilingVerbosity.DETAILED
     if options.workspace_bytes:
         config.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, options.workspace_bytes)
-    stored = Path(order.timing)
-    cache = config.create_timing_cache(stored.read_bytes() if stored.is_file() else b"")
-    if not config.set_timing_cache(cache, ignore_mismatch=False):  # of another driver, say
-        config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
+
+
+def _use_timing(config: "tensorrt.IBuilderConfig", path: Path, complaints: Complaints) -> None:
+    """Begin with the times that were kept, or with none: they only save time."""
+    try:
+        stored = path.read_bytes()
+    except OSError:
+        stored = b""
+    if stored:
+        cache = config.create_timing_cache(stored)
+        # None: it is damaged. False: it is of another driver, say
+        if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
+            return
+        complaints.clear()  # or what is said of it would explain a failure that comes later
+    if (empty := config.create_timing_cache(b"")) is not None:
+        config.set_timing_cache(empty, ignore_mismatch=False)
 
 
 def _keep_timing(config: "tensorrt.IBuilderConfig", path: Path) -> None:
@@ -136,11 +149,12 @@ def _build_failure(complaints: Complaints, order: BuildOrder, memory: "Memory") 
         )
     free, total = memory()
     asked = f"{complaints.wanted_bytes / GIGABYTE:.2f} GB" if complaints.wanted_bytes else "more"
-    most = order.options.max_batch
+    most, limit = order.options.max_batch, order.options.workspace_bytes
+    limited = f", {limit / GIGABYTE:.2f} GB were allowed (--workspace-gb)" if limit else ""
     return CardMemoryError(
         f"the memory of {order.machine.gpu} does not do for an engine of {most} clips: TensorRT"
-        f" asked for {asked} at once, {free / GIGABYTE:.2f} of {total / GIGABYTE:.2f} GB are free:"
-        f" end what else uses the card, or {smaller(most)}"
+        f" asked for {asked} at once, {free / GIGABYTE:.2f} of {total / GIGABYTE:.2f} GB are free"
+        f"{limited}: end what else uses the card, or {smaller(most)}"
     )
 
 

@@ -14,7 +14,7 @@ GIGABYTE = 1e9
 
 
 class Cuda:
-    """A card, and what was taken of it; `close` gives all of it back, last first.
+    """A card, and what was taken of it; `close` gives all of it back, graphs first, last first.
 
     Raises EngineError, or CardMemoryError where memory is short. A thread calls `use` before
     anything else: which card is meant is a matter of the thread.
@@ -24,6 +24,7 @@ class Cuda:
         self._cuda = load_cuda()
         self._device = device
         self._releases: list[Callable[[], object]] = []
+        self._graphs: list[Callable[[], object]] = []
         self.use()
 
     def use(self) -> None:
@@ -37,14 +38,15 @@ class Cuda:
 
     def allocate(self, size: int) -> int:
         """The address of so many bytes on the card."""
-        (address,) = self._call("cudaMalloc", size)
+        (address,) = self._call("cudaMalloc", size, wanted=size)
         self._releases.append(lambda: self._cuda.cudaFree(address))
         return int(address)
 
     def pinned(self, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
         """An array in host memory that the card copies from and to by itself."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        (address,) = self._call("cudaHostAlloc", size, self._cuda.cudaHostAllocDefault)
+        flags = self._cuda.cudaHostAllocDefault
+        (address,) = self._call("cudaHostAlloc", size, flags, wanted=size)
         self._releases.append(lambda: self._cuda.cudaFreeHost(address))
         memory = (ctypes.c_uint8 * size).from_address(int(address))
         array: NDArray[Any] = np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
@@ -98,27 +100,39 @@ class Cuda:
             work()
         finally:
             (graph,) = self._call("cudaStreamEndCapture", stream)
-        (ready,) = self._call("cudaGraphInstantiate", graph, 0)
-        self._call("cudaGraphDestroy", graph)
-        self._releases.append(lambda: self._cuda.cudaGraphExecDestroy(ready))
+        try:
+            (ready,) = self._call("cudaGraphInstantiate", graph, 0)
+        finally:
+            self._call("cudaGraphDestroy", graph)
+        self._graphs.append(lambda: self._cuda.cudaGraphExecDestroy(ready))
         return ready
 
     def launch(self, graph: Any, stream: int) -> None:
         """Put a graph into a stream."""
         self._call("cudaGraphLaunch", graph, stream)
 
+    def drop_graphs(self) -> None:
+        """Give the graphs back: before the contexts whose kernels and memory they name."""
+        self.use()
+        while self._graphs:
+            self._graphs.pop()()
+
     def close(self) -> None:
         """Give everything back. Nothing may be under way."""
-        self.use()
+        self.drop_graphs()
         while self._releases:
             self._releases.pop()()
 
-    def _call(self, name: str, *arguments: Any) -> tuple[Any, ...]:
+    def _call(self, name: str, *arguments: Any, wanted: int = 0) -> tuple[Any, ...]:
+        """What a function gives beside its error; `wanted` are the bytes it is asked for."""
         error, *values = getattr(self._cuda, name)(*arguments)
         if not int(error):
             return tuple(values)
         words = error_words(self._cuda, error)
         if error == self._cuda.cudaError_t.cudaErrorMemoryAllocation:
-            wanted = f" of {arguments[0] / GIGABYTE:.2f} GB" if arguments else ""
-            raise CardMemoryError(f"card cuda:{self._device} has no memory left{wanted}: {words}")
+            what = f"{wanted / GIGABYTE:.2f} GB" if wanted else name
+            raise CardMemoryError(
+                f"card cuda:{self._device} has no memory left for {what} ({words}): end what else"
+                " uses it, or build an engine for fewer clips"
+            )
         raise EngineError(f"card cuda:{self._device} fails at {name} ({words}): restart Watchword")

@@ -5,6 +5,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from encoder.errors import CardMemoryError, EngineError
+from encoder.tensorrt.batches import bucket_sizes
 from encoder.tensorrt.cuda import GIGABYTE, Cuda
 from encoder.tensorrt.key import Machine
 from encoder.tensorrt.log import Complaints, make_logger
@@ -38,8 +39,9 @@ class Run:
 class Plan:
     """An engine on the card, and the memory all its runs share: they run one after another."""
 
-    engine: "tensorrt.ICudaEngine"
-    kept: Any  # TensorRT's runtime and logger, which must outlive the engine
+    held: list[Any]  # TensorRT's logger, runtime and engine: each needs the ones before it
+    card: Cuda
+    complaints: Complaints
     machine: Machine
     clip_shape: tuple[int, ...]  # [T, H, W, 3], a byte each
     dims: int
@@ -48,13 +50,11 @@ class Plan:
     scratch_bytes: int
 
     def prepare(self, size: int, clips: int, vectors: int, stream: int) -> Run:
-        """A run of `size` clips between two addresses. Raises EngineError if it is refused."""
-        import tensorrt
+        """A run of `size` clips between two addresses.
 
-        strategy = tensorrt.ExecutionContextAllocationStrategy.USER_MANAGED
-        context = self.engine.create_execution_context(strategy)
-        if context is None:
-            raise EngineError("TensorRT makes no execution context: end what else uses the card")
+        Raises EngineError if it is refused, CardMemoryError if memory is short.
+        """
+        context = _context(self.held[-1], self.card, self.complaints, self.max_batch)
         if self.scratch_bytes:
             context.set_device_memory(self.scratch, self.scratch_bytes)
         accepted = (
@@ -67,12 +67,17 @@ class Plan:
             raise EngineError(f"the engine does not take {size} clips: {_AGAIN}")
         return Run(context)
 
+    def release(self) -> None:
+        """Let TensorRT go, the engine first. No run of it may be left."""
+        while self.held:
+            self.held.pop()
+
 
 def open_plan(engine: Engine, cuda: Cuda, slots: int) -> Plan:
-    """Load an engine's plan, to be run in so many slots.
+    """Load an engine's plan, to be run in so many slots, each with a context for every bucket.
 
-    Raises EngineError if TensorRT refuses it or it is no video tower, CardMemoryError if it and
-    its slots do not fit into what the card has free.
+    Raises EngineError if TensorRT refuses it or it is no video tower, CardMemoryError if it, its
+    slots and their contexts do not fit into what the card has free.
     """
     import tensorrt
 
@@ -89,10 +94,12 @@ def open_plan(engine: Engine, cuda: Cuda, slots: int) -> Plan:
     most = next(iter(loaded.get_tensor_profile_shape(CLIPS, 0)[2]))
     scratch_bytes = int(loaded.device_memory_size_v2)
     wanted = scratch_bytes + slots * most * (prod(clip_shape) + dims * FLOAT_BYTES)
+    wanted += slots * len(bucket_sizes(most)) * _context_bytes(loaded, cuda, complaints, most)
     _require(cuda, wanted, f"an engine for {most} clips, beside its weights,", smaller(most))
     return Plan(
-        engine=loaded,
-        kept=(runtime, logger),
+        held=[logger, runtime, loaded],
+        card=cuda,
+        complaints=complaints,
         machine=engine.record.parts.machine,
         clip_shape=clip_shape,
         dims=dims,
@@ -107,6 +114,40 @@ def smaller(batch: int) -> str:
     if batch == 1:
         return "take a smaller model: no batch is smaller than 1"
     return f"build one with --batch {batch // 2}"
+
+
+def _context(
+    loaded: "tensorrt.ICudaEngine", cuda: Cuda, complaints: Complaints, most: int
+) -> "tensorrt.IExecutionContext":
+    import tensorrt
+
+    strategy = tensorrt.ExecutionContextAllocationStrategy.USER_MANAGED
+    complaints.clear()
+    context = loaded.create_execution_context(strategy)
+    if context is not None:
+        return context
+    told = complaints.told
+    if complaints and not complaints.of_memory:
+        raise EngineError(f"TensorRT makes no execution context ({told}): {_AGAIN}")
+    free, total = cuda.memory()
+    wanted = complaints.wanted_bytes
+    asked = f", {wanted / GIGABYTE:.2f} GB were asked for at once" if wanted else ""
+    raise CardMemoryError(
+        f"TensorRT makes no execution context for want of memory ({told}): the card has"
+        f" {free / GIGABYTE:.2f} of {total / GIGABYTE:.2f} GB free{asked}: end what else uses it,"
+        f" or {smaller(most)}"
+    )
+
+
+def _context_bytes(
+    loaded: "tensorrt.ICudaEngine", cuda: Cuda, complaints: Complaints, most: int
+) -> int:
+    """What a context takes for itself, beside the scratch memory: TensorRT does not say it."""
+    before, _ = cuda.memory()
+    context = _context(loaded, cuda, complaints, most)
+    after, _ = cuda.memory()
+    del context
+    return max(0, before - after)
 
 
 def _require(cuda: Cuda, wanted: int, what: str, fix: str) -> None:

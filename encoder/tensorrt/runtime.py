@@ -54,16 +54,21 @@ class TensorRTRunner:
         self._cuda = Cuda(device)
         self._lock = Lock()  # of the two streams: what a batch enqueues stays together
         self._free: SimpleQueue[Slot] = SimpleQueue()
+        self._slots: list[Slot] = []
         try:
             self._plan = open_plan(engine, self._cuda, SLOTS)
-            self.best_batch = self._plan.max_batch
-            self.clip_shape = self._plan.clip_shape
-            self._sizes = bucket_sizes(self._plan.max_batch)
+        except BaseException:
+            self._cuda.close()
+            raise
+        self.best_batch = self._plan.max_batch
+        self.clip_shape = self._plan.clip_shape
+        self._sizes = bucket_sizes(self._plan.max_batch)
+        try:
             self._copies, self._computes = self._cuda.stream(), self._cuda.stream()
             for _ in range(SLOTS):
                 self._free.put(self._slot(graphs))
         except BaseException:
-            self._cuda.close()
+            self.close()
             raise
 
     @property
@@ -93,7 +98,13 @@ class TensorRTRunner:
         return vectors
 
     def close(self) -> None:
-        """Give the card's memory back. No `run` may be under way."""
+        """Give the card's memory back. No `run` may be under way, and none may follow."""
+        # What refers to something goes before it: graphs, contexts, the engine, memory
+        self._cuda.drop_graphs()
+        for slot in self._slots:
+            slot.graphs.clear()
+            slot.runs.clear()
+        self._plan.release()
         self._cuda.close()
 
     def _take(self, under_way: deque[tuple[Slot, slice]], vectors: NDArray[np.float32]) -> Slot:
@@ -149,15 +160,15 @@ class TensorRTRunner:
             vectors_on_card=vectors_on_card,
             copied=self._cuda.event(),
             done=self._cuda.event(),
-            runs={
-                size: self._plan.prepare(size, clips_on_card, vectors_on_card, self._computes)
-                for size in self._sizes
-            },
+            runs={},
             graphs={},
         )
+        self._slots.append(slot)
         slot.clips[:] = 0
         self._cuda.upload(clips_on_card, slot.clips, self._clip_bytes(most), self._computes)
-        for size, run in slot.runs.items():
+        for size in self._sizes:
+            run = self._plan.prepare(size, clips_on_card, vectors_on_card, self._computes)
+            slot.runs[size] = run
             run.enqueue(self._computes)  # the first run of a shape sets things up: not in a graph
             self._cuda.finish(self._computes)
             if graphs:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from encoder.errors import EngineError, NoEngineError
+from encoder.errors import EngineError, NoEngineError, UnfitEngineError
 from encoder.tensorrt.key import EngineParts, Machine, difference
 
 PLAN, RECORD = "engine.plan", "engine.json"
@@ -55,16 +55,20 @@ def find_engine(
 ) -> Engine:
     """The newest engine of these files for this machine.
 
-    Raises NoEngineError: it says what is different where the bundle has engines for something else.
+    Raises NoEngineError if the bundle has none; UnfitEngineError, which says what is wrong with it,
+    if it has one that is damaged or for something else.
     """
     root = engines_folder() if root is None else root
     fitting: list[Engine] = []
     others: list[tuple[float, str]] = []
     for path in sorted(root.glob(f"*/{RECORD}")):
+        if path.parent.name.startswith("."):  # being built, or making room
+            continue
         try:
             engine = read_engine(path.parent)
         except EngineError as error:
-            others.append((0.0, str(error)))
+            if _bundle_of(path) == bundle:
+                others.append((0.0, str(error)))
             continue
         if why := difference(engine.record.parts, files, machine):
             if engine.record.bundle == bundle:
@@ -75,8 +79,16 @@ def find_engine(
         return max(fitting, key=lambda one: one.record.made)
     fix = f"watchword bundles build-engine {bundle}"
     if others:
-        raise NoEngineError(f"the engine of {bundle} may not be used, {max(others)[1]}: {fix}")
+        raise UnfitEngineError(f"the engine of {bundle} may not be used, {max(others)[1]}: {fix}")
     raise NoEngineError(f"no engine of {bundle} has been built on this machine: {fix}")
+
+
+def _bundle_of(record: Path) -> str:
+    """Whose engine a record speaks of, "" where it cannot be read."""
+    try:
+        return msgspec.json.decode(record.read_bytes(), type=EngineRecord).bundle
+    except (OSError, msgspec.DecodeError):
+        return ""
 
 
 def read_engine(folder: Path) -> Engine:
@@ -104,6 +116,7 @@ def keep_engine(partial: Path, record: EngineRecord, root: Path) -> Engine:
     Raises EngineError if the disk refuses.
     """
     folder, old = root / record.parts.key, partial.with_suffix(".old")
+    shutil.rmtree(old, ignore_errors=True)  # of a builder that was killed while it removed it
     try:
         (partial / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
         if folder.exists():

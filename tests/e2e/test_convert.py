@@ -69,6 +69,11 @@ def test_a_stage_2_checkpoint_becomes_a_bundle(stage2: tuple[Path, Done]) -> Non
     assert kept["text.onnx"] == "fp16"  # the checkpoint is in half precision
     assert min(report["self_test"].values()) >= 0.9999
     assert "testing the bundle" in done.err
+    depth = len(
+        {key.split(".")[2] for key in stage2_state() if ".blocks." in key and "vision" in key}
+    )
+    assert len(report["residual_peaks"]) == depth
+    assert all(0 < peak < 65504 for peak in report["residual_peaks"])
 
 
 def test_its_report_names_what_became_of_every_tensor(stage2: tuple[Path, Done]) -> None:

@@ -200,3 +200,12 @@ def test_torch_that_is_not_installed(files: Files, tmp_path: Path) -> None:
     assert "needs torch" in done.stderr
     assert "pip install 'watchword[train]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_tower_that_float16_cannot_hold(files: Files, tmp_path: Path) -> None:
+    state = stage2_state()
+    bias = "vision_encoder.blocks.1.mlp.fc2.bias"
+    state[bias] = torch.full_like(state[bias], 1e6)
+    large = saved(tmp_path / "large.pt", {"module": state})
+    told = ("--precision fp16 does not do", "after block 1 of", "float16 ends at 65504: use bf16")
+    refused(files, tmp_path / "out", *told, internvideo2=large, precision="fp16")

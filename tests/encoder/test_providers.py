@@ -109,23 +109,91 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module  # type: ignore[no-any-return]
 
 
-def device(number: int) -> SimpleNamespace:
-    return SimpleNamespace(device=SimpleNamespace(vendor_id=0x10DE, device_id=number))
+def device(number: int, bus: str = "", called: str | None = None) -> SimpleNamespace:
+    """One of the provider's devices: its kind, where it sits, what the provider calls it."""
+    metadata = {"pci_bus_id": bus} if bus else {}
+    hardware = SimpleNamespace(vendor_id=0x10DE, device_id=number, metadata=metadata)
+    options = {} if called is None else {"device_id": called}
+    return SimpleNamespace(device=hardware, ep_options=options)
 
 
-def test_rtx_on_the_card_that_is_meant(bundle: Bundle, plugin, monkeypatch) -> None:
-    cards = (device(0x2684), device(0x2330), device(0x2204))
-    monkeypatch.setattr(providers, "plugged_devices", lambda _name, _library: cards)
-    plugged = rtx_plugged(bundle, FILES, CARD_2, 8)
-    assert plugged.devices == (cards[2],)
+class Cudart:
+    """CUDA's cards by number, as far as it tells where they are."""
+
+    def __init__(self, *addresses: str) -> None:
+        self._addresses = addresses
+
+    def cudaDeviceGetPCIBusId(self, letters: Any, size: int, card: int) -> int:
+        if card >= len(self._addresses):
+            return 101  # no such card
+        letters.value = self._addresses[card].encode()[: size - 1]
+        return 0
+
+
+# What the system calls the first card is CUDA's second: the faster one comes first there
+SERVED = (device(0x2204, "0000:0a:00.0", "0"), device(0x2684, "0000:65:00.0", "1"))
+
+
+@pytest.fixture
+def cards(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Say what the provider serves, and where CUDA's cards are."""
+
+    def say(served: tuple[SimpleNamespace, ...], *addresses: str) -> None:
+        monkeypatch.setattr(providers, "plugged_devices", lambda _name, _library: served)
+        cudart = Cudart(*addresses) if addresses else None
+        monkeypatch.setattr(providers, "_load_cudart", lambda _folder: cudart)
+
+    return say
+
+
+def on(card: int) -> SessionOptions:
+    return SessionOptions(device=f"cuda:{card}")
+
+
+def test_rtx_on_the_card_that_is_meant(bundle: Bundle, plugin, cards) -> None:
+    cards(SERVED, "0000:0A:00.0", "0000:65:00.0")
+    plugged = rtx_plugged(bundle, FILES, on(1), 8)
+    assert plugged.devices == (SERVED[1],)
     assert plugged.options["nv_profile_opt_shapes"] == "frames:8x2x4x6x3"
     assert Path(plugged.options["nv_runtime_cache_path"]).is_dir()
     first = rtx_plugged(bundle, FILES, SessionOptions(), 8)
+    assert first.devices == (SERVED[0],)
     assert first.options["nv_runtime_cache_path"] != plugged.options["nv_runtime_cache_path"]
 
 
-def test_rtx_that_serves_no_card_here(bundle: Bundle, plugin, monkeypatch) -> None:
-    monkeypatch.setattr(providers, "plugged_devices", lambda _name, _library: ())
+def test_rtx_that_numbers_cards_otherwise_than_cuda_is_not_run_on_the_wrong_one(
+    bundle: Bundle, plugin, cards
+) -> None:
+    cards(SERVED, "0000:65:00.0", "0000:0a:00.0")
+    with pytest.raises(RuntimeMissingError, match=r"cuda:0 its card 1: .*CUDA_VISIBLE_DEVICES=0"):
+        rtx_plugged(bundle, FILES, SessionOptions(), 8)
+
+
+def test_rtx_that_serves_another_card_than_the_one_that_is_meant(
+    bundle: Bundle, plugin, cards
+) -> None:
+    """An older card is CUDA's first, and not served: the second is not taken in its place."""
+    cards((device(0x2684, "0000:65:00.0", "0"),), "0000:0a:00.0", "0000:65:00.0")
+    with pytest.raises(RuntimeMissingError, match="serves 1 of the cards here, cuda:0 is not"):
+        rtx_plugged(bundle, FILES, SessionOptions(), 8)
+
+
+@pytest.mark.parametrize("addresses", [(), ("0000:65:00.0",)])
+def test_rtx_whose_only_card_does_not_say_where_it_is(
+    bundle: Bundle, plugin, cards, addresses: tuple[str, ...]
+) -> None:
+    only = device(0x2684)
+    cards((only,), *addresses)
+    assert rtx_plugged(bundle, FILES, SessionOptions(), 8).devices == (only,)
+    with pytest.raises(RuntimeMissingError, match="cuda:1 is not among them"):
+        rtx_plugged(bundle, FILES, on(1), 8)
+    cards((only, only), *addresses)
+    with pytest.raises(RuntimeMissingError, match="cuda:0 is not among them"):
+        rtx_plugged(bundle, FILES, SessionOptions(), 8)
+
+
+def test_rtx_that_serves_no_card_here(bundle: Bundle, plugin, cards) -> None:
+    cards((), "0000:65:00.0")
     with pytest.raises(RuntimeMissingError, match="serves none of the cards here, cuda:0 is not"):
         rtx_plugged(bundle, FILES, SessionOptions(), 8)
 

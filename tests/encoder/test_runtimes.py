@@ -3,14 +3,22 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from encoder import runtimes
+from encoder import runtimes, video
 from encoder.bundle import Bundle
-from encoder.errors import BundleError, EngineError, ModelError, NoEngineError, RuntimeMissingError
+from encoder.errors import (
+    BundleError,
+    CardMemoryError,
+    EngineError,
+    ModelError,
+    NoEngineError,
+    RuntimeMissingError,
+    UnfitEngineError,
+)
 from encoder.runtimes import SessionRunner, open_video
 from encoder.session import SessionOptions
 from encoder.video import VideoEncoder
@@ -73,6 +81,7 @@ def test_a_better_one_that_fails_is_passed_over_too(bundle: Bundle, there) -> No
     opened = open_video(bundle)
     assert opened.runner.runtime == "cpu"
     assert opened.passed_over["tensorrt"] == "the card fails"
+    assert opened.broken == {"tensorrt", "cuda"}
 
 
 def test_what_is_not_expected_is_not_passed_over(bundle: Bundle, there) -> None:
@@ -118,11 +127,60 @@ def test_a_card_overlaps_and_wants_its_batch(bundle: Bundle, there, caplog) -> N
     assert encoder.overlaps
     assert (encoder.best_batch, encoder.runtime) == (7, "tensorrt-rtx")
     assert encoder.encode(random_clips(3)).shape == (3, SPACE.dims)
-    said = [(record.levelname, record.getMessage()) for record in caplog.records]
-    assert said == [
+    assert said(caplog) == [
         ("INFO", "the video model runs on a fake tensorrt-rtx"),
-        ("DEBUG", "it does not run on tensorrt: no tensorrt here"),
+        ("DEBUG", "the video model does not run on tensorrt: no tensorrt here"),
     ]
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnfitEngineError("the engine may not be used, TensorRT 10 built it, this is 11"),
+        CardMemoryError("the card has 1.00 of 8.00 GB free, the engine needs 2.00 GB"),
+        EngineError("TensorRT cannot load it"),
+        ModelError("the tower is another"),
+    ],
+)
+def test_what_should_run_and_does_not_is_warned_of(bundle: Bundle, there, caplog, error) -> None:
+    there("cuda", "cpu", tensorrt=error)
+    with caplog.at_level("WARNING", logger="encoder.video"):
+        VideoEncoder(bundle)
+    assert said(caplog) == [("WARNING", f"the video model does not run on tensorrt: {error}")]
+
+
+@pytest.mark.parametrize("error", [NoEngineError("none was built"), BundleError("no such graph")])
+def test_what_nobody_made_is_not_warned_of(bundle: Bundle, there, caplog, error) -> None:
+    there("cuda", "cpu", tensorrt=error)
+    with caplog.at_level("WARNING", logger="encoder.video"):
+        VideoEncoder(bundle)
+    assert said(caplog) == []
+
+
+def test_a_card_that_is_left_idle_is_warned_of_once(
+    bundle: Bundle, there, caplog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there("cpu", cuda=RuntimeMissingError("fell back from CUDA"))
+    monkeypatch.setattr(video, "card_is_there", lambda: True)
+    with caplog.at_level("WARNING", logger="encoder.video"):
+        VideoEncoder(bundle)
+        VideoEncoder(bundle, SessionOptions(device="cpu"))  # somebody wants it so
+    ((level, told),) = said(caplog)
+    assert level == "WARNING"
+    assert told.startswith("there is a card, and the video model runs on the CPU: tensorrt: no ten")
+    assert told.endswith("cuda: fell back from CUDA")
+
+
+def test_without_a_card_a_cpu_is_no_fault(bundle: Bundle, there, caplog, monkeypatch) -> None:
+    there("cpu")
+    monkeypatch.setattr(video, "card_is_there", lambda: False)
+    with caplog.at_level("WARNING", logger="encoder.video"):
+        VideoEncoder(bundle)
+    assert said(caplog) == []
 
 
 def test_on_this_machine(bundle: Bundle) -> None:
@@ -144,8 +202,66 @@ def test_no_engine_is_something_that_is_missing() -> None:
 
 def test_a_provider_that_fell_back_is_noticed(bundle: Bundle, monkeypatch) -> None:
     monkeypatch.setattr(runtimes, "cuda_providers", lambda _options: ["CPUExecutionProvider"])
-    with pytest.raises(RuntimeMissingError, match="fell back from CUDA"):
+    told = r"fell back from CUDA: .*: pip install --upgrade 'watchword\[gpu\]'$"
+    with pytest.raises(RuntimeMissingError, match=told):
         open_video(bundle, SessionOptions(runtime="cuda"))
+
+
+def test_tensorrt_in_onnx_runtime_that_fell_back_is_noticed(bundle: Bundle, monkeypatch) -> None:
+    monkeypatch.setattr(runtimes, "graph_files", lambda _bundle: {})
+    monkeypatch.setattr(runtimes, "ROLE", "video")
+    monkeypatch.setattr(runtimes, "tensorrt_providers", lambda *_: ["CPUExecutionProvider"])
+    monkeypatch.setattr(runtimes, "tensorrt_version", lambda: "11.4.0")
+    told = r"fell back from TensorRT: .* than the 11\.4\.0 .*: pip .*encoder.runtime to tensorrt$"
+    with pytest.raises(RuntimeMissingError, match=told):
+        open_video(bundle, SessionOptions(runtime="tensorrt-ep"))
+
+
+class Kernels:
+    """A session whose kernels were made for four clips at most."""
+
+    inputs: ClassVar = {"frames": ("batch", 2, 4, 6, 3)}
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def require(self, inputs: set[str], outputs: set[str]) -> None:
+        pass
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        frames = inputs["frames"]
+        assert len(frames) <= 4, "a batch beyond the profile"
+        self.batches.append(len(frames))
+        return {"embedding": frames.reshape(len(frames), -1)[:, :8].astype(np.float32)}
+
+
+@pytest.mark.parametrize(("count", "runs"), [(1, [1]), (4, [4]), (5, [4, 1]), (11, [4, 4, 3])])
+def test_more_clips_than_kernels_were_made_for_are_run_in_turns(count: int, runs: list) -> None:
+    kernels, clips = Kernels(), random_clips(count)
+    runner = SessionRunner(kernels, "tensorrt-ep", "", max_batch=4)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(runner.run(clips), clips.reshape(count, -1)[:, :8])
+    assert kernels.batches == runs
+
+
+def test_where_kernels_are_made_for_a_batch_it_is_not_exceeded(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever `encoder.batch` says."""
+    monkeypatch.setattr(runtimes, "graph_files", lambda _bundle: {})
+    monkeypatch.setattr(runtimes, "ROLE", "video")
+    monkeypatch.setattr(runtimes, "TENSORRT", "CPUExecutionProvider")
+    asked: list[int] = []
+
+    def providers(_bundle, _files, _options, batch: int) -> list[str]:
+        asked.append(batch)
+        return ["CPUExecutionProvider"]
+
+    monkeypatch.setattr(runtimes, "tensorrt_providers", providers)
+    monkeypatch.setattr(runtimes, "rtx_plugged", providers)
+    for runtime in ("tensorrt-ep", "tensorrt-rtx"):
+        runner = open_video(bundle, SessionOptions(runtime=runtime)).runner
+        assert isinstance(runner, SessionRunner)
+        assert runner.max_batch == asked.pop()
 
 
 def test_a_tower_of_other_inputs_is_refused(bundle: Bundle, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoder.embedding import TextFeatures
-from encoder.errors import TextError
+from encoder.errors import EngineError, TextError
 from encoder.space import EmbeddingSpace
 from encoder.text_features_record import QueryFeatures, unpack_text_features
 from encoder.text_worker import MAX_RECORDS, TextFeaturesWorker
@@ -147,6 +147,19 @@ def test_a_text_that_cannot_be_encoded_has_a_problem_and_harms_no_other(running:
     ((_, mended),) = running.hear()
     assert mended is not None
     assert (mended.version, mended.problem) == (2, "")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_card_that_fails_is_no_querys_problem(running: Running, count: int) -> None:
+    def fail(_texts: Sequence[str]) -> list[TextFeatures]:
+        raise EngineError("the card fails")
+
+    running.encoder.encode = fail  # type: ignore[method-assign]
+    for number in range(count):
+        running.say(f"q{number}", "a car")
+    with pytest.raises(EngineError):
+        running.worker.run(running.stop)
+    assert not running.reader.poll(0.0)
 
 
 def test_what_is_no_query_becomes_a_dead_letter(running: Running) -> None:

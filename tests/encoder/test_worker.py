@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from encoder.config import EncoderConfig
+from encoder.errors import CardMemoryError, EngineError
 from encoder.record import unpack_embedding
 from encoder.worker import EncoderWorker
 from streamer.bus import CLIPS, DEAD_LETTERS, EMBEDDINGS, Message
@@ -122,6 +123,47 @@ def test_half_precision_travels_when_asked_for() -> None:
     full = Scripted([[record(0, pack_clip(clip("door", 0)))]])
     run(full, MeanColour())
     assert len(bus.published[0].value) == len(full.published[0].value) - 2 * SPACE.dims
+
+
+class Broken(MeanColour):
+    """Its card fails at every batch, or memory is short."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def encode(self, clips: np.ndarray) -> np.ndarray:
+        self.batches.append(len(clips))
+        raise self.error
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("error", [EngineError("the card fails"), CardMemoryError("no memory")])
+def test_a_card_that_fails_puts_no_clip_aside(error: EngineError, count: int) -> None:
+    before = dead_letters()
+    encoder = Broken(error)
+    bus = Scripted([[record(i, pack_clip(clip("door", i))) for i in range(count)]])
+    with pytest.raises(type(error)):
+        run(bus, encoder, attempts=2)
+    assert encoder.batches == [count]  # not again, and not one by one
+    assert bus.commits == []
+    assert bus.left
+    assert dead_letters() == before
+
+
+def test_a_card_that_fails_while_a_batch_is_taken_apart_puts_no_clip_aside() -> None:
+    """One clip was refused; by the time each is tried alone, the card has gone."""
+
+    class Going(MeanColour):
+        def encode(self, clips: np.ndarray) -> np.ndarray:
+            if len(clips) == 1:
+                raise EngineError("the card has gone")
+            return super().encode(clips)
+
+    bus = Scripted([[record(0, pack_clip(dull(0))), record(1, pack_clip(clip("door", 1)))]])
+    with pytest.raises(EngineError):
+        run(bus, Going())
+    assert bus.commits == []
 
 
 def dull(index: int) -> Clip:

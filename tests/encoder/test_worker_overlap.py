@@ -7,8 +7,9 @@ from threading import Event
 import pytest
 
 from encoder.config import EncoderConfig
+from encoder.errors import EngineError
 from encoder.worker import GROUP, EncoderWorker
-from streamer.bus import CLIPS, EMBEDDINGS, Message, Record
+from streamer.bus import CLIPS, DEAD_LETTERS, EMBEDDINGS, Message, Record
 from streamer.errors import CommitLostError
 from streamer.memory_bus import MemoryBus
 from tests.encoder.device import FIRST, SECOND, Gate, Running, Watched, embedded, publish
@@ -150,6 +151,25 @@ def test_an_unexpected_fault_in_flight_ends_the_worker(bus: Watched, gate: Gate)
     assert isinstance(running.error, MemoryError)
     assert len(gate.batches) == 3
     assert set(embedded(bus)) == {(FIRST, 0), (SECOND, 0)}
+    assert bus.ended == []
+
+
+def test_a_card_that_fails_in_flight_ends_the_worker_and_no_clip_is_put_aside(
+    bus: Watched, gate: Gate
+) -> None:
+    running = Running(bus, gate)
+    with running.past_trial(bus, gate):
+        publish(bus, FIRST, 1, 2)
+        gate.await_batches(3)
+        gate.error = EngineError("the card fails")
+        gate.let()
+        running.join()
+    assert isinstance(running.error, EngineError)
+    assert gate.batches[2:] == [[1, 2]]  # and neither of them alone
+    assert set(embedded(bus)) == {(FIRST, 0), (SECOND, 0)}
+    letters = bus.subscribe(DEAD_LETTERS.name)
+    assert not letters.poll(0.0)
+    letters.close()
     assert bus.ended == []
 
 

@@ -20,6 +20,7 @@ REPORT = ConvertReport(
     files={"video.onnx": FileEntry(sha256="b" * 64, bytes=5_700_000, precision="fp32")},
     self_test={"clips": 0.99999},
     export_errors={"video": 1e-6, "video_tensorrt": None},
+    residual_peaks=(3.0, 71.25, 8.5),
     limits=("It sees little.",),
 )
 
@@ -39,6 +40,13 @@ def test_tables_count_and_name_what_was_read() -> None:
     assert ["video.onnx", "5.7", "fp32", "b" * 64] in lines
     assert ["clips", "0.9999900"] in lines
     assert not any("three" in line for line in lines)
+    assert [line[-1] for line in lines if line[:2] == ["after", "block"]] == ["71.2"]
+    named = [line for line in shown(names=True) if line[:2] == ["after", "block"]]
+    assert [" ".join(line) for line in named] == [
+        "after block 0 of 3 3.0",
+        "after block 1 of 3 71.2",
+        "after block 2 of 3 8.5",
+    ]
     assert ["video", "dropped", "three"] in shown(names=True)
 
 
@@ -55,3 +63,4 @@ def test_json_counts_or_names_tensors(names: bool, video: object) -> None:
     assert told == video
     assert fields["files"]["video.onnx"]["bytes"] == 5_700_000
     assert fields["export_errors"]["video_tensorrt"] is None
+    assert list(fields["residual_peaks"]) == [3.0, 71.25, 8.5]

@@ -33,9 +33,13 @@ def checks(
 def opened(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Say what the video model runs on."""
 
-    def say(runtime: str, **passed_over: str) -> None:
+    def say(runtime: str, broken: str = "", **passed_over: str) -> None:
         runner = SimpleNamespace(runtime=runtime, description=f"a fake {runtime}")
-        found = OpenedVideo(runner, MappingProxyType(passed_over))  # type: ignore[arg-type]
+        found = OpenedVideo(
+            runner,  # type: ignore[arg-type]
+            MappingProxyType(passed_over),
+            frozenset({broken} - {""}),
+        )
         monkeypatch.setattr(model, "open_video", lambda _bundle, _options: found)
 
     return say
@@ -109,6 +113,13 @@ def test_what_is_passed_over_is_said(opened):
         "ok",
         "the video model is loaded and runs on a fake cuda; not tensorrt: no engine of it",
     )
+
+
+def test_what_should_run_and_does_not_is_a_warning(opened):
+    opened("cuda", broken="tensorrt", tensorrt="the engine is damaged: build it again")
+    found = checks(devices=CARD)["model"]
+    assert (found.status, found.fix) == ("warn", "build it again")
+    assert found.found.endswith("a fake cuda; not tensorrt: the engine is damaged: build it again")
 
 
 def test_a_cpu_that_was_wanted_is_no_fault(opened):

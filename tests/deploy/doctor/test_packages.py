@@ -9,7 +9,7 @@ WANTED = (
     Requirement("av", ">=16,<19"),
     Requirement("numpy", ">=2,<3"),
     Requirement("onnxruntime", ">=1.20,<2", "cpu"),
-    Requirement("onnxruntime-gpu", ">=1.20,<2", "gpu"),
+    Requirement("onnxruntime-gpu", ">=1.21,<2", "gpu"),
     Requirement("torch", ">=2.6", "train"),
 )
 
@@ -65,11 +65,11 @@ def test_both_runtimes():
     assert (check.status, "overwrite each other" in check.found) == ("fail", True)
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "onnxruntime-gpu"])
-def test_one_runtime(name: str):
+@pytest.mark.parametrize(("name", "extra"), [("onnxruntime", "cpu"), ("onnxruntime-gpu", "gpu")])
+def test_one_runtime(name: str, extra: str):
     assert check_runtime(WANTED, {name: "1.22"}.get).found == f"{name} 1.22"
     old = check_runtime(WANTED, {name: "1.19"}.get)
-    assert (old.status, old.fix) == ("fail", f"pip install '{name}>=1.20,<2'")
+    assert (old.status, old.fix) == ("fail", f"pip install --upgrade 'watchword[{extra}]'")
 
 
 def test_packages_without_metadata(monkeypatch: pytest.MonkeyPatch):

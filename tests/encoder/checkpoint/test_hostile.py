@@ -256,6 +256,10 @@ def test_plain_data_comes_out_as_it_went_in(value, protocol):
         assert found.value == value
 
 
+def test_a_string_with_an_odd_escape_is_a_string():
+    assert read_pickle(b"\x80\x02S'a\\ b'\n.").value == "a\\ b"
+
+
 @settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_data_or_refused(data):

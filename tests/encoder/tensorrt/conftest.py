@@ -4,7 +4,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,13 +14,17 @@ import pytest
 from encoder.bundle import Bundle, load_bundle
 from encoder.manifest import write_manifest
 from encoder.tensorrt.installed import find_machine
+from encoder.tensorrt.key import BuildOptions
 from encoder.tensorrt.ordering import EngineShop
+from encoder.tensorrt.runtime import TensorRTRunner
+from encoder.tensorrt.store import Engine
 from tests.encoder.models import SPACE, manifest, save_tokenizer, save_video_model
 from tests.encoder.tensorrt.graphs import save_graph
 
 FAKES = Path(__file__).parent / "fakes"
 MODULES = ("tensorrt", "cuda", "cuda.bindings", "cuda.bindings.runtime")
 Say = Callable[..., None]
+Build = Callable[..., Engine]
 
 
 @pytest.fixture
@@ -68,3 +72,21 @@ def quick(tmp_path: Path) -> Bundle:
 @pytest.fixture
 def shop(fakes: SimpleNamespace, tmp_path: Path) -> EngineShop:
     return EngineShop(find_machine(0), root=tmp_path / "engines")
+
+
+@pytest.fixture
+def build(shop: EngineShop, quick: Bundle, say: Say) -> Build:
+    """An engine whose plan says `plan` as well."""
+
+    def make(max_batch: int = 4, **plan: object) -> Engine:
+        say(plan=plan)
+        return shop.build(quick, BuildOptions(max_batch=max_batch), force=True)[0]
+
+    return make
+
+
+@pytest.fixture
+def runner(build: Build) -> Iterator[TensorRTRunner]:
+    loaded = TensorRTRunner(build(5))
+    yield loaded
+    loaded.close()

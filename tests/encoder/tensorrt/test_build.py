@@ -76,11 +76,28 @@ def test_the_timing_cache_is_kept_and_used(order: BuildOrder) -> None:
     assert [path.name for path in Path(order.timing).parent.iterdir()] == ["cache"]
 
 
-def test_a_timing_cache_that_does_not_fit_is_begun_anew(order: BuildOrder) -> None:
+@pytest.mark.parametrize("stored", [b"foreign", b"damaged"])
+def test_a_timing_cache_that_does_not_fit_is_begun_anew(order: BuildOrder, stored: bytes) -> None:
     Path(order.timing).parent.mkdir()
-    Path(order.timing).write_bytes(b"foreign")
+    Path(order.timing).write_bytes(stored)
     build(order)
     assert Path(order.timing).read_bytes() == b"+"
+
+
+@pytest.mark.parametrize("stored", [b"foreign", b"damaged"])
+def test_a_failure_is_not_explained_by_the_timing_cache(order, say: Say, stored: bytes) -> None:
+    Path(order.timing).parent.mkdir()
+    Path(order.timing).write_bytes(stored)
+    say(error="the graph has a cycle")
+    with pytest.raises(EngineError, match="the graph has a cycle"):
+        build(order)
+
+
+def test_a_timing_cache_that_cannot_be_read_is_none(order: BuildOrder, tmp_path: Path) -> None:
+    folder = tmp_path / "timing"
+    (folder / "cache").mkdir(parents=True)  # a folder where the file should be
+    with pytest.raises(EngineError, match="cannot be written"):  # at the end, not with a traceback
+        build(order)
 
 
 def test_a_graph_that_cannot_be_parsed(order: BuildOrder, say: Say) -> None:
@@ -102,9 +119,54 @@ def test_a_graph_that_is_open_elsewhere_than_in_its_batch(order: BuildOrder, say
 
 def test_memory_that_ran_out(order: BuildOrder, say: Say) -> None:
     say(error="[defaultAllocator.cpp] OutOfMemory (Requested size was 5368709120 bytes.)")
-    told = r"engine of 16 clips: TensorRT asked for 5\.37 GB at once, .* GB are free: .*--batch 8"
+    told = r"engine of 16 clips: TensorRT asked for 5\.37 GB at once, .* GB are free.*--batch 8"
     with pytest.raises(CardMemoryError, match=told):
         build(order)
+
+
+NO_KERNEL = "Error Code 10: Could not find any implementation for node {ForeignNode[/blocks.0]}."
+DENIED = "Requested amount of GPU memory (68719476736 bytes) could not be allocated. There may"
+SKIPPED = "Skipping tactic 3 due to insufficient memory on requested size of 21474836480 detected"
+
+
+@pytest.mark.parametrize(
+    ("warnings", "asked"),
+    [([DENIED], "68.72"), ([SKIPPED], "21.47"), ([SKIPPED, "something else", DENIED], "68.72")],
+)
+def test_memory_that_ran_out_as_warnings_say(order, say: Say, warnings: list, asked: str) -> None:
+    say(error=NO_KERNEL, warnings=warnings)
+    with pytest.raises(CardMemoryError, match=rf"TensorRT asked for {asked} GB at once.*--batch 8"):
+        build(order)
+    say(no_plan=True, warnings=warnings)
+    with pytest.raises(CardMemoryError):
+        build(order)
+
+
+def test_a_limit_that_was_set_is_told_where_memory_ran_out(order: BuildOrder, say: Say) -> None:
+    say(error=NO_KERNEL, warnings=[SKIPPED])
+    with pytest.raises(CardMemoryError, match=r"1\.00 GB were allowed \(--workspace-gb\): end"):
+        build(order)
+    free = msgspec.structs.replace(order, options=BuildOptions())
+    with pytest.raises(CardMemoryError) as caught:
+        build(free)
+    assert "workspace" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "warnings"),
+    [
+        # Kernels that went without memory and were not missed; too little of what threads share
+        ("Error Code 4: the graph has a cycle", [DENIED]),
+        (NO_KERNEL, ["Skipping tactic 4 due to insufficient memory on requested size of 66048"]),
+        (NO_KERNEL, []),
+    ],
+)
+def test_what_is_not_of_memory_is_not_called_so(order, say: Say, error, warnings) -> None:
+    say(error=error, warnings=warnings)
+    with pytest.raises(EngineError) as caught:
+        build(order)
+    assert not isinstance(caught.value, CardMemoryError)
+    assert error[:20] in str(caught.value)
 
 
 def test_memory_that_ran_out_for_a_single_clip(order: BuildOrder, say: Say) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from encoder.errors import EngineError, NoEngineError
+from encoder.errors import EngineError, NoEngineError, UnfitEngineError
 from encoder.tensorrt.key import BuildOptions, EngineParts
 from encoder.tensorrt.store import (
     PLAN,
@@ -60,19 +60,48 @@ def test_without_an_engine_it_says_how_to_have_one(tmp_path: Path) -> None:
 def test_an_engine_for_something_else_is_not_used_and_said_why(tmp_path: Path) -> None:
     keep(tmp_path)
     a10 = msgspec.structs.replace(H100, gpu="NVIDIA A10", compute_capability="8.6")
-    with pytest.raises(NoEngineError, match=r"may not be used, it is for NVIDIA H100.*NVIDIA A10"):
+    told = r"may not be used, it is for NVIDIA H100.*NVIDIA A10"
+    with pytest.raises(UnfitEngineError, match=told):
         find_engine("quick", FILES, a10, tmp_path)
-    with pytest.raises(NoEngineError, match="built from other weights"):
+    with pytest.raises(UnfitEngineError, match="built from other weights"):
         find_engine("quick", {"video_tensorrt.onnx": "new"}, H100, tmp_path)
-    with pytest.raises(NoEngineError, match="no engine of other has been built"):
+    with pytest.raises(NoEngineError, match="no engine of other has been built") as caught:
         find_engine("other", {"video_tensorrt.onnx": "new"}, H100, tmp_path)
+    assert not isinstance(caught.value, UnfitEngineError)
 
 
 def test_a_plan_that_is_cut_off_is_not_used(tmp_path: Path) -> None:
     engine = keep(tmp_path)
     engine.plan.write_bytes(b"pl")
-    with pytest.raises(NoEngineError, match="2 bytes and should have 4: it is damaged"):
+    with pytest.raises(UnfitEngineError, match="2 bytes and should have 4: it is damaged"):
         find_engine("quick", FILES, H100, tmp_path)
+
+
+def test_the_damage_of_anothers_engine_is_not_this_bundles(tmp_path: Path) -> None:
+    engine = keep(tmp_path)
+    engine.plan.write_bytes(b"pl")
+    (tmp_path / "unreadable").mkdir()
+    (tmp_path / "unreadable" / RECORD).write_text("{")
+    with pytest.raises(NoEngineError, match="no engine of other has been built"):
+        find_engine("other", {"video_tensorrt.onnx": "new"}, H100, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["partial", "old"])
+def test_what_is_being_built_or_makes_room_is_no_engine(tmp_path: Path, suffix: str) -> None:
+    engine = keep(tmp_path)
+    engine.folder.rename(tmp_path / f".{PARTS.key}.{suffix}")
+    with pytest.raises(NoEngineError, match="no engine of quick has been built"):
+        find_engine("quick", FILES, H100, tmp_path)
+
+
+def test_an_old_engine_that_a_killed_builder_half_removed_is_in_nobodys_way(tmp_path: Path) -> None:
+    keep(tmp_path)
+    left = tmp_path / f".{PARTS.key}.old"
+    left.mkdir()
+    (left / PLAN).write_bytes(b"half removed")
+    keep(tmp_path, made=2.0, plan=b"better plan")
+    assert find_engine("quick", FILES, H100, tmp_path).plan.read_bytes() == b"better plan"
+    assert not left.exists()
 
 
 def test_a_record_that_was_edited_is_not_believed(tmp_path: Path) -> None:

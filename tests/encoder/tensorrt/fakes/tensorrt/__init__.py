@@ -9,6 +9,8 @@ import json
 import os
 import sys
 import time
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +79,7 @@ class ILogger:
 
 ILogger.Severity.INTERNAL_ERROR = ILogger.Severity("INTERNAL_ERROR", 0)
 ILogger.Severity.ERROR = ILogger.Severity("ERROR", 1)
-_WARNING = ILogger.Severity("WARNING", 2)
+ILogger.Severity.WARNING = ILogger.Severity("WARNING", 2)
 
 
 class IProgressMonitor:
@@ -135,7 +137,8 @@ class ITimingCache:
 
 
 class IBuilderConfig:
-    def __init__(self) -> None:
+    def __init__(self, logger: ILogger) -> None:
+        self._logger = logger
         self.builder_optimization_level = 3
         self.profiling_verbosity: Any = None
         self.progress_monitor: Any = None
@@ -150,11 +153,15 @@ class IBuilderConfig:
     def set_memory_pool_limit(self, pool: MemoryPoolType, pool_size: int) -> None:
         self._pools[repr(pool)] = pool_size
 
-    def create_timing_cache(self, serialized_timing_cache: bytes) -> ITimingCache:
+    def create_timing_cache(self, serialized_timing_cache: bytes) -> ITimingCache | None:
+        if serialized_timing_cache.startswith(b"damaged"):
+            self._logger.log(ILogger.Severity.ERROR, "the cache cannot be deserialized")
+            return None
         return ITimingCache(serialized_timing_cache)
 
     def set_timing_cache(self, cache: ITimingCache, ignore_mismatch: bool) -> bool:
         if cache._stored.startswith(b"foreign"):
+            self._logger.log(ILogger.Severity.ERROR, "the cache is of another driver")
             return False
         self._cache = cache
         return True
@@ -171,7 +178,7 @@ class Builder:
         return INetworkDefinition(flags)
 
     def create_builder_config(self) -> IBuilderConfig:
-        return IBuilderConfig()
+        return IBuilderConfig(self._logger)
 
     def create_optimization_profile(self) -> IOptimizationProfile:
         return IOptimizationProfile()
@@ -187,14 +194,19 @@ class Builder:
             assert monitor.step_complete("Timing", step)
         monitor.phase_finish("Timing")
         time.sleep(told.get("seconds", 0))
+        while "until" in told and not Path(told["until"]).exists():
+            time.sleep(0.01)
         if "exit" in told:
             sys.stderr.write("a last word\n")
             sys.stderr.flush()
             os._exit(told["exit"])
         monitor.phase_finish("Building")
-        self._logger.log(_WARNING, "not an error")
+        self._logger.log(ILogger.Severity.WARNING, "not an error")
+        for warning in told.get("warnings", ()):
+            self._logger.log(ILogger.Severity.WARNING, warning)
         if "error" in told:
             self._logger.log(ILogger.Severity.ERROR, told["error"])
+        if "error" in told or told.get("no_plan"):
             return None
         shapes = config._profiles[0]._shapes["frames"]
         BUILT.append({"flags": network._flags, "config": config, "shapes": shapes})
@@ -232,9 +244,26 @@ class OnnxParser:
         return ParserError()
 
 
+def _at_end(what: object, call: Callable[..., object], *arguments: object) -> None:
+    weakref.finalize(what, call, *arguments).atexit = False
+
+
+def _note_end(what: object, name: str) -> None:
+    """Have the card note when something of ours ends, beside what is given back of its own."""
+    from cuda.bindings import runtime
+
+    _at_end(what, runtime.CARD.freed.append, name)
+
+
 class IExecutionContext:
-    def __init__(self, plan: dict[str, Any]) -> None:
+    def __init__(self, plan: dict[str, Any], engine: "ICudaEngine") -> None:
         self._plan = plan
+        self._engine = engine  # it needs it
+        _note_end(self, "context")
+        if size := plan.get("context_bytes"):
+            from cuda.bindings import runtime
+
+            _at_end(self, runtime.hold(size))
         self._memory = 0
         self._profile: int | None = None
         self._shape: tuple[int, ...] = ()
@@ -266,12 +295,11 @@ class IExecutionContext:
 
         assert self._memory, "an execution context without memory"
         clip_bytes = 2 * 4 * 6 * 3
+        count, addresses = self._shape[0], dict(self._addresses)
 
         def compute() -> None:
-            count = self._shape[0]
-            at = self._addresses["frames"]
-            clips = (ctypes.c_uint8 * (count * clip_bytes)).from_address(at)
-            found = (ctypes.c_float * (count * DIMS)).from_address(self._addresses["embedding"])
+            clips = (ctypes.c_uint8 * (count * clip_bytes)).from_address(addresses["frames"])
+            found = (ctypes.c_float * (count * DIMS)).from_address(addresses["embedding"])
             for number in range(count):
                 clip = clips[number * clip_bytes : (number + 1) * clip_bytes]
                 vector = [sum(clip) / clip_bytes, *map(float, clip[: DIMS - 1])]
@@ -282,8 +310,11 @@ class IExecutionContext:
 
 
 class ICudaEngine:
-    def __init__(self, plan: dict[str, Any]) -> None:
+    def __init__(self, plan: dict[str, Any], runtime: "Runtime") -> None:
         self._plan = plan
+        self._runtime = runtime
+        self._contexts = 0  # that were made
+        _note_end(self, "engine")
         self._names = plan.get("names", ["frames", "embedding"])
 
     @property
@@ -311,16 +342,22 @@ class ICudaEngine:
         self, strategy: ExecutionContextAllocationStrategy
     ) -> IExecutionContext | None:
         assert strategy is ExecutionContextAllocationStrategy.USER_MANAGED
-        return None if self._plan.get("no_context") else IExecutionContext(self._plan)
+        self._contexts += 1
+        if self._contexts > self._plan.get("most_contexts", self._contexts):
+            if complaint := self._plan.get("complaint"):
+                self._runtime._logger.log(ILogger.Severity.ERROR, complaint)
+            return None
+        return IExecutionContext(self._plan, self)
 
 
 class Runtime:
     def __init__(self, logger: ILogger) -> None:
         self._logger = logger
+        _note_end(self, "runtime")
 
     def deserialize_cuda_engine(self, serialized_engine: bytes) -> ICudaEngine | None:
         try:
-            return ICudaEngine(json.loads(serialized_engine))
+            return ICudaEngine(json.loads(serialized_engine), self)
         except ValueError:
             self._logger.log(ILogger.Severity.ERROR, "the plan has another magic number")
             return None

@@ -63,6 +63,8 @@ class Card:
     handles: int = 1000
     calls: list[str] = field(default_factory=list)
     fails: set[str] = field(default_factory=set)  # functions that fail from now on
+    full: set[str] = field(default_factory=set)  # functions that find no memory from now on
+    freed: list[str] = field(default_factory=list)  # what was given back, in order
     threads: threading.local = field(default_factory=threading.local)
 
     def handle(self) -> int:
@@ -86,6 +88,8 @@ def _called(name: str) -> tuple[cudaError_t, ...] | None:
     CARD.calls.append(name)
     if name != "cudaSetDevice":
         assert getattr(CARD.threads, "device", None) is not None, f"{name} on no card"
+    if name in CARD.full:
+        return cudaError_t.cudaErrorMemoryAllocation, None
     return (cudaError_t.cudaErrorLaunchFailure, None) if name in CARD.fails else None
 
 
@@ -116,6 +120,12 @@ def _allocate(where: dict[int, Any], size: int) -> int:
     return ctypes.addressof(memory)
 
 
+def hold(size: int) -> Callable[[], None]:
+    """Memory that a library takes for itself, and how it is given back."""
+    address = _allocate(CARD.device, size)
+    return lambda: CARD.device.pop(address, None)
+
+
 def cudaMalloc(size: int) -> tuple[Any, ...]:
     if CARD.used + size > CARD.total:
         return cudaError_t.cudaErrorMemoryAllocation, None
@@ -123,6 +133,7 @@ def cudaMalloc(size: int) -> tuple[Any, ...]:
 
 
 def cudaFree(address: int) -> tuple[Any, ...]:
+    CARD.freed.append("memory")
     del CARD.device[address]
     return OK
 
@@ -143,6 +154,7 @@ def cudaStreamCreateWithFlags(flags: int) -> tuple[Any, ...]:
 
 
 def cudaStreamDestroy(stream: int) -> tuple[Any, ...]:
+    CARD.freed.append("stream")
     del CARD.streams[stream]
     return OK
 
@@ -160,6 +172,7 @@ def cudaEventCreateWithFlags(flags: int) -> tuple[Any, ...]:
 
 
 def cudaEventDestroy(event: int) -> tuple[Any, ...]:
+    CARD.freed.append("event")
     del CARD.events[event]
     return OK
 
@@ -203,9 +216,11 @@ def cudaStreamEndCapture(stream: int) -> tuple[Any, ...]:
 
 
 def cudaGraphInstantiate(graph: int, flags: int) -> tuple[Any, ...]:
+    if failed := _called("cudaGraphInstantiate"):
+        return failed
     handle = CARD.handle()
     CARD.graphs[handle] = list(CARD.graphs[graph])
-    return _called("cudaGraphInstantiate") or (*OK, handle)
+    return *OK, handle
 
 
 def cudaGraphDestroy(graph: int) -> tuple[Any, ...]:
@@ -214,6 +229,7 @@ def cudaGraphDestroy(graph: int) -> tuple[Any, ...]:
 
 
 def cudaGraphExecDestroy(graph: int) -> tuple[Any, ...]:
+    CARD.freed.append("graph")
     del CARD.graphs[graph]
     return OK
 
