@@ -80,7 +80,7 @@ class WorkerPool:
         _log.warning(
             "the process %d that read %s ended: %s", worker.pid, cameras, worker.why_ended()
         )
-        worker.close()
+        worker.close(0.0)  # it was waited for
 
     def is_suspected(self, camera_id: str) -> bool:
         """Whether the camera ended its process too often to be read with others."""
