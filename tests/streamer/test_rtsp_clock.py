@@ -16,11 +16,11 @@ from streamer.address_policy import AddressPolicy
 from streamer.camera_record import CameraRecord
 from streamer.checked_reader import CheckedReader
 from streamer.clip import Clip
+from streamer.clock import JUMP_SECONDS
 from streamer.config import Decode, ReadOptions, StreamerPartConfig
 from streamer.cut import ClipCutter
 from streamer.evidence.config import EvidenceConfig
 from streamer.frame import Frame
-from streamer.live_clock import AGREEING_SECONDS
 from streamer.source import read_frames, tap_packets
 from streamer.source_facts import ReadTally
 from tests.requirements import skip_or_fail
@@ -93,13 +93,13 @@ def watch(
 
 
 def check_order(read: list[tuple[Frame, int, float]]) -> None:
-    """Nothing is shown twice or goes back, and nothing was seen after it came."""
+    """Nothing is shown twice or goes back, and nothing is dated far after it came."""
     numbers = [number for _, number, _ in read]
     assert numbers == sorted(set(numbers))
     at = [frame.at for frame, _, _ in read]
     assert at == sorted(set(at))
-    # One machine, one clock; a time that agrees with the server's may lie so far beside it
-    assert all(frame.at <= came + AGREEING_SECONDS for frame, _, came in read)
+    # One machine, one clock: what is smoothed may be ahead of it after a pause, but not so far
+    assert all(frame.at <= came + JUMP_SECONDS for frame, _, came in read)
 
 
 @pytest.mark.parametrize(("transport", "decode"), [("tcp", "auto"), ("udp", "all")])
@@ -151,7 +151,7 @@ def test_packets_are_tapped_without_decoding(serve):
         if len(keys()) > 4:
             break
         assert time.monotonic() < deadline
-    assert at <= time.time() + AGREEING_SECONDS
+    assert at <= time.time() + JUMP_SECONDS
     times.close()  # type: ignore[attr-defined]
     assert kept.ended == 1
     assert kept.bytes > 1000
