@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from streamer.camera_url import CameraUrl, is_broken_url
 from streamer.config import ReadOptions
 from streamer.errors import SourceAddressError, SourceFolderError, SourceMissingError
+from streamer.redaction import redact as redact  # said of everything that is shown of an address
+from streamer.redaction import redact_source
 
 Kind = Literal["file", "device", "network"]
 
@@ -30,12 +32,6 @@ PROTOCOLS = {
 }
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
-# "udp://@:1234" has none; a quote may be part of a password, or end what it quotes
-_USER_INFO = re.compile(r"(?<=://)(?:[^/\s'\"]|['\"](?=\S))+@")
-_SECRET_PARAMETER = re.compile(
-    r"(?i)([?&;](?:[a-z_.-]*(?:pass(?:word|wd|phrase)?|pwd|token|secret|key|auth|sig(?:nature)?))=)"
-    r"[^&\s;'\"]+"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +61,6 @@ class Address:
             return None
 
 
-def redact(text: str) -> str:
-    """The text without user info and secret parameters in any URL it holds."""
-    return _SECRET_PARAMETER.sub(r"\1***", _USER_INFO.sub("***@", text))
-
-
 def find_addresses(source: str) -> list[Address]:
     """The addresses a source stands for: one, or the sorted files of a glob.
 
@@ -86,7 +77,7 @@ def find_addresses(source: str) -> list[Address]:
         return _path_addresses(source)
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise SourceAddressError(
-            f"'{source}' is no path to a video: {why_no_path(error)}."
+            f"'{redact_source(source)}' is no path to a video: {why_no_path(error)}."
         ) from error
 
 
@@ -150,13 +141,17 @@ def _path_addresses(source: str) -> list[Address]:
     found = [Path(name) for name in sorted(glob.glob(source, recursive=True))]
     files = [_file_address(path) for path in found if path.is_file()]
     if not files:
-        raise SourceAddressError(f"No file matches '{source}': check the folder and the pattern.")
+        raise SourceAddressError(
+            f"No file matches '{redact_source(source)}': check the folder and the pattern."
+        )
     return files
 
 
 def _device_address(path: Path) -> Address:
     if not path.exists():
-        raise SourceMissingError(f"There is no device '{path}': is the camera plugged in?")
+        raise SourceMissingError(
+            f"There is no device '{redact_source(str(path))}': is the camera plugged in?"
+        )
     return Address(str(path), "device", "device")
 
 
@@ -166,6 +161,6 @@ def _file_address(path: Path) -> Address:
             f"'{path}' is a folder: name a video in it, or all of them as '{path}/*.mp4'."
         )
     if not path.exists():
-        raise SourceMissingError(f"There is no file '{path}': check the path.")
+        raise SourceMissingError(f"There is no file '{redact_source(str(path))}': check the path.")
     # An absolute path cannot be taken for a URL, whatever colons its name holds.
     return Address(str(path.resolve()), "file", "file")

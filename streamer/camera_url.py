@@ -20,8 +20,8 @@ _STRAY_USER_INFO = re.compile(r"(?:/[^?#]*|[?#].*)@")
 _PLAIN = "!$&()*+,;="
 
 
-# "rtsp:/camera", "rtsp//a:b@camera"
-_BROKEN_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|.*//.*@")
+# "rtsp:/camera", "rtsp//a:b@camera", "/rtsp:/a:b@camera", "7:b@camera"
+_BROKEN_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|[^/]*:.*@|.*(?://|:/).*@", re.DOTALL)
 
 
 def is_broken_url(source: str) -> bool:

@@ -12,6 +12,7 @@ So where cameras are registered by people who are not trusted with the network t
 stands in, the network has to say what the streamer may reach.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
@@ -27,6 +28,7 @@ from streamer.evidence.recording import recording
 from streamer.frame import Frame
 from streamer.main_stream import MainStream
 from streamer.packet_tap import PacketTap
+from streamer.pulse import Deadlines
 from streamer.redirect import find_redirect
 from streamer.registration import check_host, looked_at, opened_source
 from streamer.source_facts import ReadTally
@@ -76,12 +78,16 @@ class CheckedReader:
 
             main = replace(options, tap=gate, follow_redirects=False)
             url = opened_source(self._record, self._config.unseal, self._config.environ)
-            for at in self._follow(CameraUrl.parse(url), lambda url: tap_packets(url, main)):
-                tap.shown(at, is_file=False)
-                yield at
+            yield from self._follow(
+                CameraUrl.parse(url), lambda url: tap_packets(url, main, tally.evidence)
+            )
 
-        camera_id = self._record.camera_id
-        with MainStream(camera_id, read_main, tap, self._config.back_off) as main_stream:
+        camera_id, config = self._record.camera_id, self._config
+        deadlines = Deadlines(config.open_timeout_seconds, config.read_timeout_seconds)
+        tap.shown(time.time(), is_file=False)  # it is live whatever comes, and no picture tells
+        with MainStream(
+            camera_id, read_main, tap, tally.evidence, config.back_off, deadlines
+        ) as main_stream:
             for frame in self._read(self._record.source, options, tally):
                 main_stream.check()
                 yield frame

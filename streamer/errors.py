@@ -18,7 +18,8 @@ StreamerError
 │   │   └── SourceStalledError  pictures came and then ceased
 │   ├── SourceLostError         the connection broke
 │   └── SourceCrashedError      the process that read it ended
-│       └── SourceTakenError    and another camera was to blame
+│       ├── SourceTakenError    and another camera was to blame
+│       └── SourceHungError     it has to end: calls for the camera never return in it
 ├── BusError
 │   ├── BusClosedError          the bus is closed: everybody stop
 │   ├── BusFullError            no room in the time given
@@ -159,6 +160,10 @@ class SourceCrashedError(SourceError):
 
 class SourceTakenError(SourceCrashedError):
     """The process that read the camera was ended, and nothing says that the camera did it."""
+
+
+class SourceHungError(SourceCrashedError):
+    """Calls for the camera never return in the process that reads it: it has to be replaced."""
 
 
 class BusError(StreamerError):

@@ -12,9 +12,9 @@ import numpy as np
 from streamer.clip_ring import ClipRing
 from streamer.pace import LONGEST_PAUSE_SECONDS
 
-_OPENED, _FRAMES, _NEWEST, _UNTIL, _IS_FILE = range(5)
+_OPENED, _FRAMES, _NEWEST, _UNTIL, _IS_FILE, _BEGUN = range(6)
 
-Lateness = Literal["connect", "first", "silence"]
+Lateness = Literal["start", "connect", "first", "silence"]
 
 
 class Pulse:
@@ -24,11 +24,15 @@ class Pulse:
     """
 
     def __init__(self, ring: ClipRing) -> None:
-        self._cells = np.frombuffer(ring.memory, np.float64, 5)  # [5]
+        self._cells = np.frombuffer(ring.memory, np.float64, 6)  # [6]
 
     def reset(self) -> None:
         """A connection is about to be made."""
         self._cells[:] = 0.0
+
+    def begin(self, now: float) -> None:
+        """Whoever reads has taken it up: what comes before is no delay of the camera's."""
+        self._cells[_BEGUN] = now
 
     def opened(self, now: float) -> None:
         """The source was opened."""
@@ -43,6 +47,11 @@ class Pulse:
     def cover(self, until: float) -> None:
         """Pictures of the session reach until then, UTC seconds."""
         self._cells[_UNTIL] = until
+
+    @property
+    def begun_at(self) -> float:
+        """When the process that reads took it up; 0: not yet."""
+        return float(self._cells[_BEGUN])
 
     @property
     def opened_at(self) -> float:
@@ -74,18 +83,21 @@ class Pulse:
 class Deadlines:
     """How long a camera may take to be opened, to show its first picture, and between two.
 
-    FFmpeg is given the same times. It mostly keeps them, and says best what was wrong: so it is
-    waited for `margin_seconds` longer.
+    The first begins once a process has taken the camera up: it loads Python and FFmpeg before, for
+    `start_seconds` at most, which is much longer than a busy machine needs. FFmpeg is given the
+    same times. It mostly keeps them, and says best what was wrong: so it is waited for
+    `margin_seconds` longer.
     """
 
     open_seconds: float
     silence_seconds: float
     margin_seconds: float = 3.0
+    start_seconds: float = 60.0
 
     def late(
         self, pulse: Pulse, asked: float, now: float, listening: float = 0.0
     ) -> Lateness | None:
-        """What the camera is late with; `asked` is when it was to be opened.
+        """What the camera, or its process, is late with; `asked` is when it was to be read.
 
         A file whose clips nobody takes waits, and is not late for it: somebody does since
         `listening`.
@@ -98,4 +110,7 @@ class Deadlines:
             return "silence" if now - pulse.newest > silence else None
         if pulse.opened_at:
             return "first" if now - pulse.opened_at > silence else None
-        return "connect" if now - asked > self.open_seconds + self.margin_seconds else None
+        if not pulse.begun_at:
+            return "start" if now - asked > self.start_seconds else None
+        opening = now - pulse.begun_at
+        return "connect" if opening > self.open_seconds + self.margin_seconds else None

@@ -10,6 +10,7 @@ from dataclasses import replace
 from streamer.address import Address, find_addresses
 from streamer.config import ReadOptions
 from streamer.errors import SourceAddressError, UndecodableError
+from streamer.evidence.tally import EvidenceTally
 from streamer.ffmpeg.card import Card
 from streamer.ffmpeg.decoding import Reading, decode, prepare, read_packets
 from streamer.ffmpeg.files import read_file
@@ -79,15 +80,20 @@ def read_frames(
             start = at + _FILE_GAP_SECONDS
 
 
-def tap_packets(source: str, options: ReadOptions) -> Iterator[float]:
-    """The packets of a live source go to `options.tap` and nothing is decoded: their UTC times.
+def tap_packets(
+    source: str, options: ReadOptions, evidence: EvidenceTally | None = None
+) -> Iterator[float]:
+    """The packets of a live source go to `options.tap`: their UTC times.
+
+    Nothing is decoded but one key frame, which says how the pictures are to be turned.
 
     Raises:
         SourceError: it cannot be opened, has no video, or how it ended.
     """
     (address,) = find_addresses(source)
     with opened(address, options) as live:
-        yield from tap_live(live, Reading(address, options, ReadTally()))
+        tally = ReadTally(evidence=evidence if evidence is not None else EvidenceTally())
+        yield from tap_live(live, Reading(address, options, tally))
 
 
 def _metered(frames: Iterator[Frame], tally: ReadTally) -> Iterator[Frame]:

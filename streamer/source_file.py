@@ -7,6 +7,7 @@ from pathlib import Path
 
 from streamer.address import why_no_path
 from streamer.errors import AddressRefusedError, SourceAddressError, SourceFolderError
+from streamer.redaction import redact_source
 
 DEVICES = Path("/dev")
 
@@ -37,7 +38,7 @@ class FilePermit:
                 self._check_path(path)
         except OSError as error:
             raise SourceAddressError(
-                f"'{source}' is no path to a video: {why_no_path(error)}."
+                f"'{redact_source(source)}' is no path to a video: {why_no_path(error)}."
             ) from error
         return absolute
 
@@ -59,14 +60,15 @@ class FilePermit:
             raise SourceAddressError(f"'{path}' is neither a file nor a device.")
 
     def _explain(self, path: Path) -> str:
+        shown = redact_source(str(path))  # there may be no such file: a URL that was mistyped
         if not self.roots:
             return (
-                f"'{path}' is a file, and this server reads none by name: list a folder in "
+                f"'{shown}' is a file, and this server reads none by name: list a folder in "
                 "cameras.file_roots, or give a URL."
             )
         folders = ", ".join(f"'{root}'" for root in self.roots)
         return (
-            f"'{path}' does not lie below {folders}: move it there, or list its folder in "
+            f"'{shown}' does not lie below {folders}: move it there, or list its folder in "
             "cameras.file_roots."
         )
 

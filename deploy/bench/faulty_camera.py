@@ -28,6 +28,7 @@ class FaultyLine:
         self._fault: Fault | None = None
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._mending: threading.Timer | None = None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -41,18 +42,23 @@ class FaultyLine:
             if fault == "drop":
                 self._fault = None
         if fault == "refuse":
-            threading.Timer(REFUSE_SECONDS, self._mend).start()
+            self._mending = threading.Timer(REFUSE_SECONDS, self.mend)
+            self._mending.daemon = True
+            self._mending.start()
+
+    def mend(self) -> None:
+        """Take connections again, if they are refused."""
+        with self._lock:
+            self._fault = None if self._fault == "refuse" else self._fault
 
     def close(self) -> None:
         """Hang up on everybody."""
         self._over.set()
+        if self._mending is not None:
+            self._mending.cancel()
         self._listener.close()
         with self._lock:
             self._hang_up()
-
-    def _mend(self) -> None:
-        with self._lock:
-            self._fault = None if self._fault == "refuse" else self._fault
 
     def _hang_up(self) -> None:
         for one in self._open:

@@ -20,6 +20,8 @@ from streamer.packet_tap import PacketTap, StreamFacts
 from streamer.source_facts import ReadTally
 from streamer.source_fault import explain_fault, explain_stall, explain_undecodable
 
+MOST_WAITING_BYTES = 32 * 1024 * 1024  # of packets, until one of them gives a picture
+
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # quoted: at run time it takes no parameters
 
 
@@ -147,32 +149,48 @@ class Silence:
 class Tapped:
     """Gives packets to the tap of `ReadOptions`, if there is one; nothing is copied otherwise."""
 
-    def __init__(self, source: Opened, options: ReadOptions) -> None:
+    def __init__(self, source: Opened, reading: Reading) -> None:
         self._stream = source.stream
-        self._tap = options.tap
+        self._tap = reading.options.tap
+        self._tally = reading.tally.evidence
         self._size = (0, 0)
         self._began = False
         self._turn: bytes | None = None  # the display matrix; only pictures tell it
         self._waiting: list[tuple[VideoPacket, float]] = []
+        self._waiting_bytes = 0
 
-    def packet(
-        self, packet: VideoPacket, at: float, pictures: Sequence[VideoFrame] | None = None
-    ) -> None:
-        """Called once the packet is decoded: then its size is known.
+    @property
+    def knows_turn(self) -> bool:
+        """Whether a picture told how all are to be turned."""
+        return self._turn is not None
 
-        `pictures` are those that it gave; None where nothing is decoded. Until the first picture
-        packets wait: it says how all are to be turned, and masks with them.
+    def packet(self, packet: VideoPacket, at: float, pictures: Sequence[VideoFrame]) -> None:
+        """Called once the packet is decoded, if it is: then its size is known.
+
+        `pictures` are those that it gave. Until the first packets wait: it says how all are to be
+        turned, and masks with them. Too many without a picture are dropped and counted.
         """
         if self._tap is None or not packet.size:
             return
         self._waiting.append((packet, at))
         if self._turn is None:
-            if pictures is not None and not pictures:
+            if not pictures:
+                self._wait(packet.size)
                 return
-            self._turn = display_matrix(pictures[0]) if pictures else b""
+            self._turn = display_matrix(pictures[0])
         for waiting in self._waiting:
             self._hand_on(self._tap, *waiting)
         self._waiting.clear()
+
+    def _wait(self, size: int) -> None:
+        self._waiting_bytes += size
+        if self._waiting_bytes > MOST_WAITING_BYTES:
+            self._drop_waiting()
+
+    def _drop_waiting(self) -> None:
+        self._tally.waited += len(self._waiting)
+        self._waiting.clear()
+        self._waiting_bytes = 0
 
     def _hand_on(self, tap: PacketTap, packet: VideoPacket, at: float) -> None:
         context = self._stream.codec_context
@@ -183,7 +201,8 @@ class Tapped:
         tap.packet(bytes(packet), packet.pts, packet.dts, packet.is_keyframe, at)
 
     def end(self) -> None:
-        """The connection is over."""
+        """The connection is over; what still waits for a picture is dropped."""
+        self._drop_waiting()
         if self._tap is not None:
             self._tap.end()
 

@@ -19,7 +19,7 @@ def read_file(source: Opened, reading: Reading, painter: Painter) -> Iterator[Fr
     options = reading.options
     begin, end = options.from_seconds or 0.0, options.to_seconds
     start = source.file_start(reading.address, options)
-    tapped = Tapped(source, options)
+    tapped = Tapped(source, reading)
     empty = True
     try:
         for frame in _pictures(source, reading, painter, start, tapped):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from streamer.errors import SourceLostError
-from streamer.ffmpeg.decoding import Reading, Silence, Tapped
+from streamer.ffmpeg.decoding import Reading, Silence, Tapped, decode, drain, prepare
 from streamer.ffmpeg.opening import Opened
 from streamer.ffmpeg.packet_dates import DatedPackets
 from streamer.ffmpeg.painter import Painter
@@ -21,7 +21,7 @@ def read_live(source: Opened, reading: Reading, painter: Painter) -> Iterator[Fr
     sparing = SparingDecoder(source, reading)
     packets = DatedPackets(source, reading)
     media = source.media_clock()  # of pictures, which come in another order than packets
-    tapped, silence = Tapped(source, reading.options), Silence(reading)
+    tapped, silence = Tapped(source, reading), Silence(reading)
     try:
         for packet, packet_pts, stamp in packets:
             pictures = sparing.decode(packet, packet_pts)
@@ -47,15 +47,18 @@ def read_live(source: Opened, reading: Reading, painter: Painter) -> Iterator[Fr
 
 
 def tap_live(source: Opened, reading: Reading) -> Iterator[float]:
-    """The packets of a live source go to the tap and nothing is decoded: the times of all.
+    """The packets of a live source go to the tap, and one key frame is decoded: the times of all.
 
     Raises:
         SourceError: how it ended.
     """
-    tapped = Tapped(source, reading.options)
+    tapped, context = Tapped(source, reading), prepare(source, reading)
     try:
         for packet, _, stamp in DatedPackets(source, reading):
-            tapped.packet(packet, stamp.at)
+            pictures = []
+            if packet.is_keyframe and not tapped.knows_turn:
+                pictures = decode(packet, reading) + drain(context, reading)
+            tapped.packet(packet, stamp.at, pictures)
             yield stamp.at
     finally:
         tapped.end()

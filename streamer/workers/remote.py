@@ -18,7 +18,13 @@ from streamer.camera_record import CameraRecord, Credentials
 from streamer.clip_ring import ClipRing
 from streamer.config import CameraSettings, StreamerPartConfig
 from streamer.cut import Outcome
-from streamer.errors import RecordError, SourceCrashedError, SourceError, SourceTakenError
+from streamer.errors import (
+    RecordError,
+    SourceCrashedError,
+    SourceError,
+    SourceHungError,
+    SourceTakenError,
+)
 from streamer.pulse import Deadlines, Lateness, Pulse
 from streamer.record import hold
 from streamer.registration import user_info_of
@@ -67,7 +73,7 @@ class ReadInWorker:
         order = self._order(settings, sight)
         ring = self._fresh_ring(settings)
         pulse = Pulse(ring)
-        fault = None
+        fault: SourceError | None = None
         with self._opened(order) as connection:
             watch = Watch(connection, pulse, self._deadlines, stop)
             try:
@@ -75,6 +81,10 @@ class ReadInWorker:
             except EOFError:
                 self._pool.ended(connection.worker)
                 fault = self._explain_end(connection.worker, watch.late)
+            except SourceHungError as error:
+                connection.worker.kill(self._record.camera_id)
+                self._pool.ended(connection.worker)
+                fault = error.with_traceback(None)
             finally:
                 if not settings.is_film:
                     sight.not_before = max(sight.not_before, pulse.until)

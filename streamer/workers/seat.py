@@ -65,6 +65,7 @@ class Seat:
 
     def start(self) -> None:
         """Begin to read."""
+        self._pulse.begin(time.monotonic())
         self._thread.start()
 
     def ask_to_end(self) -> None:

@@ -6,7 +6,12 @@ import time
 
 from streamer.address import redact
 from streamer.camera_record import CameraRecord
-from streamer.errors import SourceError, SourceStalledError, SourceTimeoutError
+from streamer.errors import (
+    SourceCrashedError,
+    SourceError,
+    SourceStalledError,
+    SourceTimeoutError,
+)
 from streamer.pulse import Deadlines, Lateness, Pulse
 from streamer.workers.messages import News, NewsReader
 from streamer.workers.worker import Worker
@@ -67,6 +72,8 @@ class Watch:
         return news
 
     def _look(self, now: float) -> None:
+        if self._connection.worker.is_killed:
+            raise EOFError  # one that hangs in the system may keep its end open for long
         asked, listening = self._connection.asked, self._listening
         late = self._deadlines.late(self._pulse, asked, now, listening)
         self.late = self.late or late
@@ -84,6 +91,11 @@ class Watch:
 
 def explain_lateness(record: CameraRecord, late: Lateness | None) -> SourceError:
     """The error for a camera that was ended because it was late."""
+    if late == "start":
+        return SourceCrashedError(
+            "The process that reads it did not begin in time: this machine is too busy, or its "
+            "disk does not answer."
+        )
     shown = f"'{redact(record.source)}'"
     if late == "silence":
         return SourceStalledError(

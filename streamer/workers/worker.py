@@ -14,7 +14,8 @@ from streamer.workers.messages import Order, send_order
 _ROOT = str(Path(__file__).parents[2])  # the folder that holds the package `streamer`
 # Settings of the server, secrets among them, are no business of a process that reads cameras
 _PRIVATE = "WATCHWORD_"
-_SETTLE_SECONDS = 1.0
+_SETTLE_SECONDS = 1.0  # that a process may take to be gone, once it was killed
+_ORDER_SECONDS = 5.0  # an order that is not taken for so long finds no room: it hangs
 
 
 class Worker:
@@ -25,7 +26,9 @@ class Worker:
         self.cameras: set[str] = set()  # the pool's: which cameras have a place in it
         self.culprit: str | None = None  # the camera for whose sake it was killed
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        control.settimeout(_ORDER_SECONDS)
         self._control = control
+        self._is_killed = False
         self._lock = threading.Lock()  # over the culprit, and the order of orders
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module by our own Python
@@ -43,8 +46,13 @@ class Worker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still runs."""
-        return self._process.poll() is None
+        """Whether it still runs, and was not killed."""
+        return not self._is_killed and self._process.poll() is None
+
+    @property
+    def is_killed(self) -> bool:
+        """Whether it was killed: nothing of it goes on, though the system may still hold it."""
+        return self._is_killed
 
     def give(self, order: Order, ring: int, channel: int) -> None:
         """Have it read a camera; raises OSError when it is gone."""
@@ -52,37 +60,52 @@ class Worker:
             send_order(self._control, order, ring, channel)
 
     def kill(self, culprit: str | None) -> bool:
-        """kill -9, for the sake of a camera; false if it was gone before."""
+        """kill -9, for the sake of a camera; false if it was gone or killed before.
+
+        Returns at once: a process that hangs in the system (a network disk) is not gone for long.
+        """
         with self._lock:
             if not self.is_alive:
                 return False
             self.culprit = self.culprit or culprit
+            self._is_killed = True
             self._process.kill()
-            self._process.wait()
             return True
 
     def settle(self) -> None:
-        """See that it is gone, of which its connections knew a moment before the system did."""
-        try:
-            self._process.wait(_SETTLE_SECONDS)
-        except subprocess.TimeoutExpired:
+        """See that it ends, of which its connections knew a moment before the system did."""
+        if not self._is_gone(_SETTLE_SECONDS):
             self.kill(None)
+            self._is_gone(_SETTLE_SECONDS)
 
     def why_ended(self) -> str:
         """What ended it, in a few words, after `settle`."""
-        code = self._process.wait()
+        code = self._process.poll()
+        if code is None:
+            return "signal SIGKILL, and the system still holds it"
         if code >= 0:
             return f"status {code}"
         with suppress(ValueError):
             return f"signal {signal.Signals(-code).name}"
         return f"signal {-code}"
 
-    def close(self) -> None:
-        """End it, whatever it does, and let go of it."""
+    def close(self, timeout: float = _SETTLE_SECONDS) -> None:
+        """End it, whatever it does, and let go of it.
+
+        One that is not gone after `timeout` seconds is left to a thread that waits for its end.
+        """
         self.kill(None)
         self._control.close()
         assert self._process.stdin is not None
         self._process.stdin.close()
+        if not self._is_gone(timeout):
+            name = f"waits for the end of process {self.pid}"
+            threading.Thread(target=self._process.wait, name=name, daemon=True).start()
+
+    def _is_gone(self, timeout: float) -> bool:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+        return self._process.returncode is not None
 
 
 def _environment() -> dict[str, str]:

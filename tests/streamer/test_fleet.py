@@ -422,10 +422,12 @@ def test_a_file_plays_once_at_its_own_speed(
     make(read_frames, REAL).apply(at("yard", str(path)))
     healths.wait_for_state("yard", "ended")
     assert time.time() - began >= 1.0
-    (clip,) = read_clips(bus, "yard", 1)
-    assert clip.clock_source == "arrival"
-    assert clip.start >= began - 0.01
-    assert read_number(clip.frames[-1]) == 10
+    clips = read_clips(bus, "yard", 1)  # on a busy machine a second one holds the end
+    assert {clip.clock_source for clip in clips} == {"arrival"}
+    assert clips[0].start >= began - 0.01
+    shown = [read_number(pixels) for clip in clips for pixels in clip.frames]
+    assert shown == sorted(shown)
+    assert shown[-1] == 10
 
 
 def test_a_file_that_appears_later_is_played(
@@ -492,5 +494,5 @@ def test_a_film_over_http(
         healths.wait_for_state("yard", "ended")
         server.shutdown()
         thread.join()
-    (clip,) = read_clips(bus, "yard", 1)
-    assert clip.clock_source == "arrival"
+    clips = read_clips(bus, "yard", 1)
+    assert {clip.clock_source for clip in clips} == {"arrival"}

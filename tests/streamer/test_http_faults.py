@@ -12,9 +12,11 @@ from tests.streamer.leaks import Held
 from tests.streamer.live_hls import LiveHls, cut_segments
 from tests.streamer.live_http import LiveHttp
 from tests.streamer.media import draw, read_number
-from tests.streamer.watched import Watched
+from tests.streamer.watched import CALM, QUICK, Watched
 
 SECONDS = 60
+# Silence is waited for, and two seconds of it are enough
+stalls = pytest.mark.parametrize("fleet", [QUICK], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +56,15 @@ def hls(held: None, segments: tuple[Path, int]) -> Iterator[LiveHls]:
 
 
 @pytest.fixture
-def fleet(mjpeg: LiveHttp, hls: LiveHls) -> Iterator[Watched]:
-    fleet = Watched()
+def fleet(mjpeg: LiveHttp, hls: LiveHls, request: pytest.FixtureRequest) -> Iterator[Watched]:
+    fleet = Watched(getattr(request, "param", CALM))
     yield fleet
     mjpeg.close()
     fleet.close()
 
 
 @pytest.mark.slow
+@stalls
 def test_mjpeg_is_read_and_comes_back_after_a_silence(fleet: Watched, mjpeg: LiveHttp):
     fleet.add("yard", mjpeg.url("video.mjpg"))
     fleet.wait_for_clips("yard", 4)
@@ -86,6 +89,7 @@ def test_hls_is_read_as_it_goes_on(fleet: Watched, hls: LiveHls):
 
 
 @pytest.mark.slow
+@stalls
 def test_hls_that_stands_still_and_goes_on(fleet: Watched, hls: LiveHls):
     fleet.add("yard", hls.url)
     fleet.wait_for_clips("yard")

@@ -8,7 +8,7 @@ from streamer.clip import ClipFormat
 from streamer.clip_ring import ClipRing
 from streamer.pulse import Deadlines, Pulse
 
-LIMITS = Deadlines(open_seconds=20.0, silence_seconds=5.0, margin_seconds=3.0)
+LIMITS = Deadlines(open_seconds=20.0, silence_seconds=5.0, margin_seconds=3.0, start_seconds=40.0)
 
 
 @pytest.fixture
@@ -22,8 +22,11 @@ def pulse() -> Pulse:
 
 def test_it_is_told_what_is_late_with_what(pulse: Pulse):
     asked = 1000.0
-    assert LIMITS.late(pulse, asked, asked + 23.0) is None
-    assert LIMITS.late(pulse, asked, asked + 23.1) == "connect"
+    assert LIMITS.late(pulse, asked, asked + 40.0) is None, "its process is still loading Python"
+    assert LIMITS.late(pulse, asked, asked + 40.1) == "start"
+    pulse.begin(1039.0)
+    assert LIMITS.late(pulse, asked, 1062.0) is None
+    assert LIMITS.late(pulse, asked, 1062.1) == "connect"
     pulse.opened(1010.0)
     assert LIMITS.late(pulse, asked, 1018.0) is None
     assert LIMITS.late(pulse, asked, 1018.1) == "first"
@@ -50,10 +53,12 @@ def test_a_file_that_nobody_listened_to_is_not_late(pulse: Pulse):
 
 
 def test_a_new_connection_begins_without_one(pulse: Pulse):
+    pulse.begin(0.5)
     pulse.opened(1.0)
     pulse.beat(2.0, is_file=True)
     pulse.cover(1_700_000_000.25)
     assert pulse.until == 1_700_000_000.25
     pulse.reset()
-    assert (pulse.opened_at, pulse.newest, pulse.until, pulse.frames) == (0, 0, 0, 0)
+    assert (pulse.begun_at, pulse.opened_at, pulse.newest) == (0, 0, 0)
+    assert (pulse.until, pulse.frames) == (0, 0)
     assert not pulse.is_file

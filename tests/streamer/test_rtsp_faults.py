@@ -27,9 +27,11 @@ from tests.streamer.rtsp_house import (
     House,
     need_gstreamer,
 )
-from tests.streamer.watched import Watched
+from tests.streamer.watched import CALM, QUICK, Watched
 
 RTP_CLOCK = 90_000  # units a second
+# Silence is waited for, and two seconds of it are enough
+stalls = pytest.mark.parametrize("fleet", [QUICK], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +59,9 @@ def held(house: House) -> Iterator[None]:
 
 
 @pytest.fixture
-def fleet(house: House, held: None) -> Iterator[Watched]:
+def fleet(house: House, held: None, request: pytest.FixtureRequest) -> Iterator[Watched]:
     """A fleet with a camera that never does anything, and is none the worse for what others do."""
-    fleet = Watched()
+    fleet = Watched(getattr(request, "param", CALM))
     fleet.add("calm", house.url("calm"))
     fleet.wait_for_clips("calm")
     yield fleet
@@ -172,6 +174,7 @@ def test_fewer_pictures_come_than_are_declared(fleet: Watched, other: House):
 
 
 @pytest.mark.slow
+@stalls
 def test_bytes_vanish_and_the_connection_stands(fleet: Watched, house: House, wire):
     line = wire(house)
     fleet.add("yard", house.url("calm", port=line.port))
@@ -185,6 +188,7 @@ def test_bytes_vanish_and_the_connection_stands(fleet: Watched, house: House, wi
 
 
 @pytest.mark.slow
+@stalls
 def test_the_far_end_hangs_up_and_nobody_says_so(fleet: Watched, house: House, wire):
     line = wire(house)
     fleet.add("yard", house.url("calm", port=line.port))
@@ -196,6 +200,7 @@ def test_the_far_end_hangs_up_and_nobody_says_so(fleet: Watched, house: House, w
 
 
 @pytest.mark.slow
+@stalls
 def test_hardly_anything_comes_through(fleet: Watched, house: House, wire):
     line = wire(house)
     fleet.add("yard", house.url("calm", port=line.port))
@@ -208,6 +213,7 @@ def test_hardly_anything_comes_through(fleet: Watched, house: House, wire):
 
 
 @pytest.mark.slow
+@stalls
 def test_it_pauses_three_seconds_out_of_ten(fleet: Watched, other: House):
     """Longer than `read_timeout_seconds` here: each pause ends a session, and the next begins."""
     fleet.add("yard", other.mount("stops", STOPPABLE))
@@ -290,6 +296,7 @@ def test_stamps_jump_by_an_hour(fleet: Watched, house: House, wire):
 
 
 @pytest.mark.slow
+@stalls
 def test_garbage_comes(fleet: Watched, house: House, wire):
     line = wire(house)
     fleet.add("yard", house.url("calm", port=line.port))

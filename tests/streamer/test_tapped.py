@@ -2,11 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from streamer.config import ReadOptions
-from streamer.source import read_frames
+from streamer.errors import SourceLostError, UndecodableError
+from streamer.ffmpeg.decoding import Tapped
+from streamer.source import read_frames, tap_packets
+from streamer.source_facts import ReadTally
 from tests.streamer.coded import NO_B_FRAMES, Coded, write_coded
 from tests.streamer.kept import Kept
-from tests.streamer.media import SMALL, START, read_number
+from tests.streamer.media import SMALL, START, Video, read_number, write_video
 
 
 def test_every_packet_of_a_file_is_tapped_whatever_is_decoded(tmp_path: Path):
@@ -61,3 +66,37 @@ def test_a_reader_that_is_closed_ends_the_tap(tmp_path: Path):
     next(frames)
     frames.close()  # type: ignore[attr-defined]
     assert kept.ended == 1
+
+
+def test_how_a_stream_is_turned_is_known_of_it_though_nothing_is_decoded(tmp_path: Path):
+    path = write_video(tmp_path / "turned.mp4", Video(rotation=90), 25)
+    looked_at, recorded = Kept(), Kept()
+    list(read_frames(str(path), ReadOptions("yard", SMALL, tap=looked_at)))
+    with pytest.raises(SourceLostError):
+        list(tap_packets(str(path), ReadOptions("yard", SMALL, tap=recorded)))
+    assert recorded.facts[0].display_matrix
+    assert recorded.facts == looked_at.facts
+    assert len(recorded.packets) == len(looked_at.packets) == 25
+
+
+def test_packets_of_which_nothing_decodes_do_not_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As of a file that plays as a camera: it would be held whole."""
+    path = write_coded(tmp_path / "film.mp4", Coded(options=NO_B_FRAMES), 100)
+    monkeypatch.setattr("streamer.ffmpeg.sparing_decoder.decode", lambda *_: [])
+    monkeypatch.setattr("streamer.ffmpeg.decoding.MOST_WAITING_BYTES", 500)
+    kept, tally, most = Kept(), ReadTally(), []
+    wait = Tapped._wait
+
+    def noting(tapped: Tapped, size: int) -> None:
+        wait(tapped, size)
+        most.append(sum(packet.size for packet, _ in tapped._waiting))
+
+    monkeypatch.setattr(Tapped, "_wait", noting)
+    with pytest.raises(UndecodableError):
+        list(read_frames(str(path), ReadOptions("yard", SMALL, tap=kept), tally))
+    assert kept.packets == []
+    assert len(most) == 100
+    assert max(most) <= 500
+    assert tally.evidence.packets_dropped == 100

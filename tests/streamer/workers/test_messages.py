@@ -26,7 +26,7 @@ from streamer.workers.messages import (
     send_order,
 )
 from tests.streamer.script import FORMAT
-from tests.streamer.watched import QUICK
+from tests.streamer.watched import CALM
 
 COUNTS = Counts({"ok": 2}, {"first": 1}, ReadTally(frames=7), 5.0, 3.0, is_file=True, shown=True)
 
@@ -88,7 +88,7 @@ def test_orders_take_their_secret_and_their_descriptors_along():
         masks=(((0.0, 0.0), (0.5, 0.0), (0.5, 0.5)),) * 32,
     )
     settings = CameraSettings(record.source, ReadOptions("yard", FORMAT), "own")
-    config = replace(QUICK, unseal=str, environ={})
+    config = replace(CALM, unseal=str, environ={})
     order = Order(record, settings, config, slots=3, not_before=1.0, watched_since=2.0)
     with closing(ours), closing(theirs), open(os.devnull) as null, closing(socket.socket()) as any_:
         send_order(ours, order, null.fileno(), any_.fileno())

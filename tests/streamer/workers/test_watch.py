@@ -9,12 +9,13 @@ from typing import cast
 
 import pytest
 
+from streamer.camera_record import CameraRecord
 from streamer.clip import ClipFormat
 from streamer.clip_ring import ClipRing
 from streamer.pulse import Deadlines, Pulse
 from streamer.source_facts import ReadTally
 from streamer.workers.messages import Counts, Ended, send_news
-from streamer.workers.watch import Connection, Watch
+from streamer.workers.watch import Connection, Watch, explain_lateness
 from streamer.workers.worker import Worker
 
 LIMITS = Deadlines(open_seconds=1.0, silence_seconds=1.0, margin_seconds=1.0)
@@ -25,6 +26,7 @@ class Idle:
     """A process that reads another camera, too."""
 
     cameras = frozenset({"yard", "gate"})
+    is_killed = False
 
 
 @pytest.fixture
@@ -57,3 +59,26 @@ def test_a_film_whose_clips_nobody_took_for_a_while_is_not_late(
     watch.next_news()
     looked.join()
     assert watch.late == late
+
+
+def test_a_camera_does_not_wait_for_a_killed_process_to_be_gone(
+    ends, pulse: Pulse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In uninterruptible sleep it keeps its end of the connection open, whoever killed it."""
+    monkeypatch.setattr("streamer.workers.watch._LOOK_SECONDS", 0.01)
+    ours, theirs = ends
+    worker = Idle()
+    worker.is_killed = True
+    connection = Connection("yard", cast(Worker, worker), ours, time.monotonic())
+    send_news(theirs, NEWS)
+    watch = Watch(connection, pulse, LIMITS, threading.Event())
+    assert watch.next_news() == NEWS, "what it told before is heard"
+    with pytest.raises(EOFError):
+        watch.next_news()
+
+
+def test_a_process_that_does_not_begin_is_not_called_the_cameras_fault() -> None:
+    record = CameraRecord(camera_id="yard", source="rtsp://camera/live")
+    error = explain_lateness(record, "start")
+    assert error.counted_as() == "crash"
+    assert "did not begin in time" in str(error)

@@ -7,13 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from streamer.camera_record import Credentials
+from streamer.config import StreamerPartConfig
 from streamer.source import read_frames
 from streamer.workers.pool import WorkerPool
 from streamer.workers.worker import Worker
@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 from tests.streamer.leaks import Held, is_gone, mapped_rings
 from tests.streamer.live_http import LiveHttp
 from tests.streamer.media import Video, read_number, write_video
-from tests.streamer.watched import QUICK, Watched
+from tests.streamer.watched import CALM, QUICK, Watched
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def held() -> Iterator[Held]:
 def watch(held: Held, live: LiveHttp) -> Iterator[Callable[..., Watched]]:
     started: list[Watched] = []
 
-    def watch(**changes: object) -> Watched:
-        started.append(Watched(QUICK, **changes))
+    def watch(config: StreamerPartConfig = CALM, **changes: object) -> Watched:
+        started.append(Watched(config, **changes))
         return started[-1]
 
     yield watch
@@ -98,25 +98,19 @@ def test_one_is_added_changed_and_removed_and_the_others_do_not_notice(watch, li
 
 
 def test_both_ways_cut_the_same_clips(watch, tmp_path: Path):
-    """A file's pictures are dated when they come, so what they show is compared."""
+    """A film, whose pictures have the times that it says, however long they take to come."""
     path = str(write_video(tmp_path / "a.mp4", Video(), 25))
-    fleet = watch()
-    fleet.add("yard", path)
-    fleet.wait_for_health("yard", lambda health: health.state == "ended")
-    fleet.wait_for_clips("yard", 0)
-    here = Watched(replace(QUICK, isolation="thread"))
+    fleet, here = watch(), watch(isolation="thread")
     here.fleet._read_frames = read_frames
-    here.add("yard", path)
-    here.wait_for_health("yard", lambda health: health.state == "ended")
-    fleet.wait(lambda: len(fleet.clips["yard"]) == len(here.clips["yard"]) == 2, "all clips")
-    shown = [
-        [[read_number(pixels) for pixels in clip.frames] for clip in each.clips["yard"]]
-        for each in (fleet, here)
-    ]
-    assert shown[0] == shown[1]
+    for each in (fleet, here):
+        each.add("yard", path, pace="fastest")
+        each.wait(lambda: len(each.clips["yard"]) == 2, "all clips")  # noqa: B023
+    shown = [read_number(pixels) for clip in here.clips["yard"] for pixels in clip.frames]
+    assert shown[:4] == sorted(set(shown[:4]))
     same = zip(fleet.clips["yard"], here.clips["yard"], strict=True)
-    assert all(np.array_equal(a.frames, b.frames) for a, b in same)
-    here.close()
+    for a, b in same:
+        assert np.array_equal(a.frames, b.frames)
+        assert (a.start, a.end, a.seen_until) == (b.start, b.end, b.seen_until)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +160,7 @@ def test_what_crashes_twice_is_read_alone(watch, live: LiveHttp):
 
 def test_a_process_that_hangs_is_killed(watch, live: LiveHttp, caplog: pytest.LogCaptureFixture):
     """As one whose FFmpeg never returns: nothing in it answers."""
-    fleet = watch()
+    fleet = watch(QUICK)
     fleet.add("yard", live.url())
     fleet.wait_for_clips("yard")
     hung = fleet.pid_of("yard")
@@ -181,7 +175,7 @@ def test_a_process_that_hangs_is_killed(watch, live: LiveHttp, caplog: pytest.Lo
 
 @pytest.mark.slow
 def test_neighbours_of_one_that_hangs_are_not_to_blame(watch, live: LiveHttp):
-    fleet = watch(read_timeout_seconds=3.0)
+    fleet = watch(QUICK, read_timeout_seconds=3.0)
     fleet.add("yard", live.url())
     fleet.add("gate", live.url())
     fleet.wait_for_clips("yard")
@@ -195,15 +189,16 @@ def test_neighbours_of_one_that_hangs_are_not_to_blame(watch, live: LiveHttp):
     assert fleet.pid_of("yard") == fleet.pid_of("gate")
 
 
-def test_a_camera_that_hangs_does_not_hold_up_the_end(watch, live: LiveHttp):
+def test_a_camera_that_hangs_does_not_hold_up_the_end(
+    watch, live: LiveHttp, caplog: pytest.LogCaptureFixture
+):
     fleet = watch()
     fleet.add("yard", live.url())
     fleet.wait_for_clips("yard")
     hung = fleet.pid_of("yard")
     os.kill(hung, signal.SIGSTOP)
-    began = time.monotonic()
     fleet.fleet.stop()
-    assert time.monotonic() - began < QUICK.stop_seconds
+    assert "was left behind" not in caplog.text
     assert is_gone(hung)
 
 
