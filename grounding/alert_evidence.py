@@ -1,8 +1,6 @@
 """The evidence of alerts: cut out of what the cameras sent, and kept beside the alert."""
 
 import logging
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from streamer.evidence.config import ClipOptions
 from streamer.evidence.event import Cut, Event, Wanted
 from streamer.evidence.find import find_segments
 from streamer.evidence.shelf import Shelf
+from streamer.evidence.work_folder import storage_faults, work_folder
 
 Piece = Literal["clip.mp4", "thumbnail.jpg", "preview.webp"]
 
@@ -77,7 +76,7 @@ class AlertEvidence:
             with self._shelf.opened(f"{_folder(alert)}/{piece}") as path:
                 yield path, about
             return
-        with _work_folder() as folder:
+        with work_folder() as folder:
             yield self._make(alert, piece, folder)
 
     def keep(self, alert: Alert) -> bool:
@@ -92,7 +91,7 @@ class AlertEvidence:
             return True
         from streamer.evidence.event_media import make_clip  # PyAV: only where clips are cut
 
-        with _work_folder() as folder:
+        with work_folder() as folder:
             clip = folder / "clip.mp4"
             try:
                 cut = make_clip(self._shelf, alert.camera_id, wanted, clip)
@@ -137,7 +136,8 @@ class AlertEvidence:
         if piece == "clip.mp4":
             return clip, about
         drawn = folder / piece
-        drawn.write_bytes(self._draw(alert, piece, clip, cut))
+        with storage_faults("The folder for temporary files (TMPDIR)"):
+            drawn.write_bytes(self._draw(alert, piece, clip, cut))
         return drawn, about
 
     def _draw(self, alert: Alert, piece: Piece, clip: Path, cut: Cut) -> bytes:
@@ -171,7 +171,7 @@ class AlertEvidence:
 
     def _kept(self, alert: Alert) -> AboutClip | None:
         try:
-            with self._shelf.opened(f"{_folder(alert)}/{ABOUT}") as path:
+            with self._shelf.opened(f"{_folder(alert)}/{ABOUT}") as path, storage_faults(str(path)):
                 return msgspec.json.decode(path.read_bytes(), type=AboutClip)
         except (EvidenceMissingError, msgspec.MsgspecError):
             return None
@@ -203,12 +203,3 @@ def _folder(alert: Alert) -> str:
 
 def _day(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
-
-
-@contextmanager
-def _work_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="watchword-clip-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

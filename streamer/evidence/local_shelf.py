@@ -107,16 +107,20 @@ class LocalShelf:
     def opened(self, name: str) -> Iterator[Path]:
         """See `Shelf.opened`."""
         place = self._root / name
-        if not place.is_file():
+        if not self._tried(place.is_file):
             raise EvidenceMissingError(f"There is no evidence {name!r} any more.")
         yield place
 
     def free_bytes(self) -> int | None:
         """See `Shelf.free_bytes`."""
-        place = self._root
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        return self._tried(lambda: shutil.disk_usage(place).free)
+
+        def measure() -> int:
+            place = self._root
+            while not place.exists() and place != place.parent:
+                place = place.parent
+            return shutil.disk_usage(place).free
+
+        return self._tried(measure)
 
     def _tried(self, work: Callable[[], T]) -> T:
         try:

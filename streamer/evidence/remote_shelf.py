@@ -1,7 +1,5 @@
 """Evidence wherever fsspec can reach: object stores, SFTP, memory."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -12,6 +10,7 @@ from typing import Any, TypeVar
 from streamer.address import redact
 from streamer.errors import EvidenceMissingError, EvidenceStorageError
 from streamer.evidence.shelf import Entry
+from streamer.evidence.work_folder import storage_faults, work_folder
 
 # Stores in which a file can be seen only when it is whole; elsewhere it is renamed to its place
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "oci", "memory"}
@@ -45,7 +44,8 @@ class RemoteShelf:
                 store.mv(goal, place)
 
         self._tried(name, upload)
-        path.unlink(missing_ok=True)
+        with storage_faults(str(path)):
+            path.unlink(missing_ok=True)
 
     def put_bytes(self, data: bytes, name: str) -> None:
         """See `Shelf.put_bytes`."""
@@ -82,8 +82,7 @@ class RemoteShelf:
     @contextmanager
     def opened(self, name: str) -> Iterator[Path]:
         """See `Shelf.opened`; the file is fetched."""
-        folder = Path(tempfile.mkdtemp(prefix="watchword-evidence-"))
-        try:
+        with work_folder() as folder:
             path = folder / name.rpartition("/")[2]
 
             def fetch(store: Any, place: str) -> None:
@@ -91,8 +90,6 @@ class RemoteShelf:
 
             self._tried(name, fetch)
             yield path
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def free_bytes(self) -> int | None:
         """See `Shelf.free_bytes`."""

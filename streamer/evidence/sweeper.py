@@ -13,6 +13,7 @@ from streamer.evidence.names import HOUR_SECONDS, read_open_name
 from streamer.evidence.open_segment import left_behind
 from streamer.evidence.retention import Limits, RetentionPlan, plan_retention
 from streamer.evidence.shelf import Entry, Shelf
+from streamer.evidence.work_folder import storage_faults
 from streamer.limited_log import LimitedLog
 
 # Hours that began this long ago are complete: nobody adds to them, so they are listed once
@@ -79,7 +80,8 @@ class Sweeper:
         for path in left_behind(self._config.open_folder, "*/*.mkv"):
             known = read_open_name(path.name)
             if known is not None and known[1] / 1000 < oldest:
-                path.unlink(missing_ok=True)
+                with storage_faults(str(path)):
+                    path.unlink(missing_ok=True)
 
     def _hours(self, now: float) -> Iterator[list[Entry]]:
         known, self._settled = self._settled, {}

@@ -1,7 +1,9 @@
 """The clips of alerts: cut on demand, kept when the alert has closed."""
 
+import errno
 import itertools
 import random
+import tempfile
 from io import BytesIO
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from PIL import Image
 
 from grounding.alert import Alert
 from grounding.alert_evidence import ABOUT, FOLDER, AlertEvidence, Piece
-from streamer.errors import EvidenceMissingError, EvidencePendingError
+from streamer.errors import EvidenceMissingError, EvidencePendingError, EvidenceStorageError
 from streamer.evidence.config import ClipOptions
 from streamer.evidence.shelf import Shelf, open_shelf
 from tests.grounding.alert_shelf import alert
@@ -211,3 +213,34 @@ def test_a_camera_that_came_back_larger_is_told_in_parts(tmp_path: Path, clock) 
         assert (about.parts, about.width) == (2, 256)
         assert about.start == pytest.approx(START + 5, abs=0.002)
         assert about.offset_seconds == pytest.approx(-1.0, abs=0.002)
+
+
+def test_a_temporary_folder_without_room_is_a_fault_of_the_storage(
+    evidence, shelf, monkeypatch
+) -> None:
+    def refuse(*_args: object, **_options: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    one = event(20.0, 26.0)
+    with monkeypatch.context() as full:
+        full.setattr(tempfile, "mkdtemp", refuse)
+        with pytest.raises(EvidenceStorageError, match="TMPDIR.*No space left"):
+            evidence.keep(one)
+        with pytest.raises(EvidenceStorageError), evidence.opened(one, "clip.mp4"):
+            pass
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", refuse)
+        with pytest.raises(EvidenceStorageError), evidence.opened(one, "preview.webp"):
+            pass
+    assert evidence.keep(one)
+
+
+def test_what_is_kept_and_cannot_be_read_is_a_fault_of_the_storage(evidence, monkeypatch) -> None:
+    def refuse(_path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    one = event(20.0, 26.0)
+    assert evidence.keep(one)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(EvidenceStorageError, match="Input/output error"):
+        evidence.keep(one)

@@ -1,5 +1,9 @@
 """What has to go is planned without looking at any disk, and goes, the oldest first."""
 
+import errno
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +100,13 @@ def sweeper_of(shelf: Disk, folder: Path, now: float, **limits: object) -> Sweep
     return Sweeper(config, shelf, StorageMetrics(CollectorRegistry()), lambda: now)
 
 
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def test_the_oldest_go_by_age_over_all_cameras(tmp_path: Path) -> None:
     shelf = Disk(tmp_path)
     fill(shelf, range(0, 7200, 600), "gate")
@@ -145,21 +156,30 @@ def test_what_was_never_completed_goes_when_it_is_old(tmp_path: Path) -> None:
     assert left == ["1-1700003600000.mkv", "holiday.mkv"]
 
 
-def test_a_storage_that_refuses_is_counted_and_tried_again(tmp_path: Path) -> None:
-    import threading
+def test_what_cannot_be_removed_is_a_fault_of_the_storage(tmp_path: Path, monkeypatch) -> None:
+    def refuse(_path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
 
+    left = tmp_path / "_open" / "gone" / "1-1700000000000.mkv"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    sweeper = sweeper_of(Disk(tmp_path), tmp_path, START + 7200, keep_seconds=5000.0)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(EvidenceStorageError, match="Read-only"):
+        sweeper.sweep()
+
+
+def test_a_storage_that_refuses_is_counted_and_tried_again(tmp_path: Path) -> None:
     shelf, stop = Disk(tmp_path), threading.Event()
     names = fill(shelf, range(0, 100, 10))
     shelf.fault = True
     sweeper = sweeper_of(shelf, tmp_path, START + 100, keep_bytes=0, sweep_seconds=0.01)
     thread = threading.Thread(target=sweeper.run, args=(stop,))
     thread.start()
-    while shelf.listed < 3:
-        pass
+    wait_until(lambda: shelf.listed >= 3)
     assert names_in(LocalShelf(tmp_path)) == names
     shelf.fault = False
-    while names_in(LocalShelf(tmp_path)):
-        pass
+    wait_until(lambda: not names_in(LocalShelf(tmp_path)))
     stop.set()
     thread.join()
 
