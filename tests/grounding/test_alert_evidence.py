@@ -224,7 +224,7 @@ def test_a_temporary_folder_without_room_is_a_fault_of_the_storage(
     one = event(20.0, 26.0)
     with monkeypatch.context() as full:
         full.setattr(tempfile, "mkdtemp", refuse)
-        with pytest.raises(EvidenceStorageError, match="TMPDIR.*No space left"):
+        with pytest.raises(EvidenceStorageError, match=r"TMPDIR.*No space left"):
             evidence.keep(one)
         with pytest.raises(EvidenceStorageError), evidence.opened(one, "clip.mp4"):
             pass
