@@ -12,9 +12,10 @@ import msgspec
 
 from grounding.alert import Alert
 from streamer.errors import EvidenceMissingError, EvidencePendingError, SegmentError
-from streamer.evidence.config import ClipOptions
+from streamer.evidence.config import ClipOptions, EvidenceConfig
 from streamer.evidence.event import Cut, Event, Wanted
 from streamer.evidence.find import find_segments
+from streamer.evidence.open_segment import may_come
 from streamer.evidence.shelf import Shelf
 from streamer.evidence.work_folder import storage_faults, work_folder
 
@@ -22,9 +23,10 @@ Piece = Literal["clip.mp4", "thumbnail.jpg", "preview.webp"]
 
 ABOUT = "about.json"
 FOLDER = "_alerts"  # no camera can be called that
-# A segment is complete a while after its last picture: with the next key frame, of cameras that
-# send few of them after many seconds
-PATIENCE_SECONDS = 60.0
+# A segment that is not seen being written, on another machine, comes so long after it had to end
+_LATE_SECONDS = 60.0
+# One that is seen and does not become complete, because its storage hangs, is waited for so long
+_LONGEST_WAIT_SECONDS = 3600.0
 _PEEK_SECONDS = 0.2  # of a clip that is cut for one picture
 
 _log = logging.getLogger(__name__)
@@ -56,10 +58,16 @@ class AlertEvidence:
     """
 
     def __init__(
-        self, shelf: Shelf, options: ClipOptions, clock: Callable[[], float] = time.time
+        self,
+        shelf: Shelf,
+        options: ClipOptions,
+        config: EvidenceConfig,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._shelf = shelf
         self._options = options
+        self._config = config
+        self._patience_seconds = config.most_open_seconds + _LATE_SECONDS
         self._clock = clock
 
     @contextmanager
@@ -152,14 +160,18 @@ class AlertEvidence:
         """Whether nothing more of the time asked for will come."""
         if alert.state != "closed":
             return False
-        now = self._clock()
-        if now > max(alert.at, wanted.end) + PATIENCE_SECONDS:
+        now, last = self._clock(), max(alert.at, wanted.end)
+        if now < last + _LONGEST_WAIT_SECONDS and may_come(
+            self._config, alert.camera_id, wanted.begin, wanted.end
+        ):
+            return False
+        if now > last + self._patience_seconds:
             return True
-        later = find_segments(self._shelf, alert.camera_id, wanted.end, now + PATIENCE_SECONDS)
-        return bool(later)
+        until = now + self._patience_seconds
+        return bool(find_segments(self._shelf, alert.camera_id, wanted.end, until))
 
     def _why_none(self, alert: Alert, complete: bool) -> Exception:
-        if complete or self._clock() > alert.at + 2 * PATIENCE_SECONDS:
+        if complete or self._clock() > alert.at + 2 * self._patience_seconds:
             return EvidenceMissingError(
                 f"There is no video of alert {alert.alert_id!r}: evidence of camera "
                 f"{alert.camera_id!r} is off, was not kept then, or is gone."

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from streamer.errors import EvidenceError
 from streamer.evidence.config import EvidenceConfig
 from streamer.evidence.metrics import StorageMetrics
-from streamer.evidence.names import HOUR_SECONDS, read_open_name
-from streamer.evidence.open_segment import left_behind
+from streamer.evidence.names import HOUR_SECONDS
+from streamer.evidence.open_segment import claimed, open_segments
 from streamer.evidence.retention import Limits, RetentionPlan, plan_retention
 from streamer.evidence.shelf import Entry, Shelf
 from streamer.evidence.work_folder import storage_faults
@@ -76,12 +76,17 @@ class Sweeper:
         return plan
 
     def _clear_left_behind(self, oldest: float) -> None:
-        """Remove what was never completed, of cameras that did not come back to recover it."""
-        for path in left_behind(self._config.open_folder, "*/*.mkv"):
-            known = read_open_name(path.name)
-            if known is not None and known[1] / 1000 < oldest:
-                with storage_faults(str(path)):
-                    path.unlink(missing_ok=True)
+        """Remove what was never completed, and could not be recovered in all that time."""
+        folder = self._config.open_folder
+        with storage_faults(str(folder)):
+            cameras = sorted(folder.iterdir()) if folder.is_dir() else []
+        for camera in cameras:
+            for path, known in open_segments(camera):
+                if known.start_ms / 1000 >= oldest:
+                    continue
+                with claimed(path) as is_free, storage_faults(str(path)):
+                    if is_free:
+                        path.unlink(missing_ok=True)
 
     def _hours(self, now: float) -> Iterator[list[Entry]]:
         known, self._settled = self._settled, {}

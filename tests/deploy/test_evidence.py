@@ -142,7 +142,7 @@ def test_a_full_temporary_folder_does_not_end_the_server(alerts, monkeypatch, ca
     evidence = Evidence(config_of(Path(url)), open_shelf(url))
     monkeypatch.setattr(deploy.evidence, "REGISTRY", CollectorRegistry())
     clock = lambda: alert(0).at + 1000.0  # noqa: E731
-    clips = AlertEvidence(evidence.shelf, ClipOptions(), clock=clock)
+    clips = AlertEvidence(evidence.shelf, ClipOptions(), evidence.config, clock)
     keeper = EvidenceKeeper(evidence, alerts, clips, clock)
     keeper.begin()
     alerts.write(closed(0))

@@ -15,7 +15,8 @@ from PIL import Image
 from grounding.alert import Alert
 from grounding.alert_evidence import ABOUT, FOLDER, AlertEvidence, Piece
 from streamer.errors import EvidenceMissingError, EvidencePendingError, EvidenceStorageError
-from streamer.evidence.config import ClipOptions
+from streamer.evidence.config import ClipOptions, EvidenceConfig
+from streamer.evidence.names import OpenSegment
 from streamer.evidence.shelf import Shelf, open_shelf
 from tests.grounding.alert_shelf import alert
 from tests.streamer.evidence.recording import (
@@ -70,8 +71,13 @@ def shelf(request: pytest.FixtureRequest, recorded: Path, tmp_path: Path) -> She
 
 
 @pytest.fixture
-def evidence(shelf: Shelf, clock: Clock) -> AlertEvidence:
-    return AlertEvidence(shelf, OPTIONS, clock)
+def config(tmp_path: Path) -> EvidenceConfig:
+    return config_of(tmp_path / "written")
+
+
+@pytest.fixture
+def evidence(shelf: Shelf, config: EvidenceConfig, clock: Clock) -> AlertEvidence:
+    return AlertEvidence(shelf, OPTIONS, config, clock)
 
 
 def event(start: float, end: float, number: int = 0, **fields: object) -> Alert:
@@ -155,10 +161,42 @@ def test_a_clip_waits_for_its_last_segment(evidence, clock) -> None:
     assert not evidence.keep(one)
     with evidence.opened(one, "clip.mp4") as (_, about):
         assert not about.complete
-    clock.now = START + 200  # the camera is gone: nothing more will come
+    clock.now = START + 200  # the longest segment may still be written, on another machine
+    assert not evidence.keep(one)
+    clock.now = START + 300  # the camera is gone: nothing more will come
     assert evidence.keep(one)
     with evidence.opened(one, "clip.mp4") as (_, about):
         assert about.complete
+
+
+def test_a_clip_waits_for_what_lies_incomplete(evidence, config, clock) -> None:
+    one = event(50.0, 59.0)
+    clock.now = START + 1000
+    folder = config.open_folder / "yard"
+    folder.mkdir(parents=True)
+    begin_ms = round((START + 58) * 1000)
+    left = folder / OpenSegment(begin_ms, begin_ms).name
+    left.write_bytes(b"half of a segment")  # of a process that was killed
+    assert not evidence.keep(one)
+    with evidence.opened(one, "clip.mp4") as (_, about):
+        assert not about.complete
+    assert evidence.keep(event(20.0, 26.0, 1))  # it has nothing of another time
+    assert evidence.keep(event(20.0, 26.0, 2, camera_id="gate"))
+    left.unlink()
+    assert evidence.keep(one)
+
+
+def test_a_segment_that_never_becomes_complete_is_not_waited_for_for_ever(
+    evidence, config, clock
+) -> None:
+    one = event(50.0, 59.0)
+    (config.open_folder / "yard").mkdir(parents=True)
+    begin_ms = round((START + 58) * 1000)
+    (config.open_folder / "yard" / OpenSegment(begin_ms, begin_ms).name).write_bytes(b"half")
+    clock.now = START + 3000
+    assert not evidence.keep(one)
+    clock.now = START + 4000
+    assert evidence.keep(one)
 
 
 def test_an_alert_of_this_moment_is_pending(evidence, clock) -> None:
@@ -206,7 +244,7 @@ def test_a_camera_that_came_back_larger_is_told_in_parts(tmp_path: Path, clock) 
     with recorder_of(config_of(tmp_path / "kept")) as recorder:
         feed(small, recorder)
         feed(large, recorder, START + 5)
-    evidence = AlertEvidence(shelf, OPTIONS, clock)
+    evidence = AlertEvidence(shelf, OPTIONS, config_of(tmp_path / "kept"), clock)
     one = event(4.0, 12.0)
     assert evidence.keep(one)
     with evidence.opened(one, "clip.mp4") as (_, about):
