@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -15,14 +14,14 @@ from streamer.errors import EvidenceMissingError, EvidencePendingError, SegmentE
 from streamer.evidence.config import ClipOptions, EvidenceConfig
 from streamer.evidence.event import Cut, Event, Wanted
 from streamer.evidence.find import find_segments
+from streamer.evidence.kept_clips import ABOUT, KEPT, clip_folder, day_of
 from streamer.evidence.open_segment import may_come
+from streamer.evidence.room import check_room
 from streamer.evidence.shelf import Shelf
 from streamer.evidence.work_folder import storage_faults, work_folder
 
 Piece = Literal["clip.mp4", "thumbnail.jpg", "preview.webp"]
 
-ABOUT = "about.json"
-FOLDER = "_alerts"  # no camera can be called that
 # A segment that is not seen being written, on another machine, comes so long after it had to end
 _LATE_SECONDS = 60.0
 # One that is seen and does not become complete, because its storage hangs, is waited for so long
@@ -97,6 +96,7 @@ class AlertEvidence:
             return False
         if self._kept(alert) is not None:
             return True
+        check_room(self._shelf, self._config)
         from streamer.evidence.event_media import make_clip  # PyAV: only where clips are cut
 
         with work_folder() as folder:
@@ -122,9 +122,9 @@ class AlertEvidence:
 
         Returns of how many days. Raises EvidenceStorageError.
         """
-        old = [day for day in self._shelf.folders(FOLDER) if day < _day(before)]
+        old = [day for day in self._shelf.folders(KEPT) if day < day_of(before)]
         for day in old:
-            self._shelf.remove(f"{FOLDER}/{day}")
+            self._shelf.remove(f"{KEPT}/{day}")
         return len(old)
 
     def _make(self, alert: Alert, piece: Piece, folder: Path) -> tuple[Path, AboutClip]:
@@ -210,8 +210,4 @@ def _event(alert: Alert) -> Event:
 
 def _folder(alert: Alert) -> str:
     """Of a closed alert: `at` stays what it is."""
-    return f"{FOLDER}/{_day(alert.at)}/{alert.alert_id}"
-
-
-def _day(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+    return clip_folder(alert.at, alert.alert_id)

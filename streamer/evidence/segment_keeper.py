@@ -6,7 +6,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from streamer.errors import EvidenceError, EvidenceStorageError, SegmentError
+from streamer.errors import EvidenceError, SegmentError
 from streamer.evidence.config import EvidenceConfig
 from streamer.evidence.leftover import recover
 from streamer.evidence.media.painting import painter
@@ -16,6 +16,7 @@ from streamer.evidence.names import OpenSegment, Segment, Snapshot, mark_of
 from streamer.evidence.open_segment import open_segments
 from streamer.evidence.packet import Packet
 from streamer.evidence.pictures import encode_jpeg
+from streamer.evidence.room import check_room
 from streamer.evidence.segment_draft import SegmentDraft
 from streamer.evidence.shelf import Shelf
 from streamer.evidence.tally import EvidenceTally
@@ -130,13 +131,7 @@ class SegmentKeeper:
     def _open(self, packet: Packet) -> SegmentDraft:
         assert self._session is not None
         assert self._kept is not None
-        free = self._shelf.free_bytes()
-        # Half: whoever removes what is old keeps the whole of it free, and comes now and then
-        if free is not None and free < self._config.keep_free_bytes // 2:
-            raise EvidenceStorageError(
-                f"The disk of the evidence has {free / 1e9:.1f} GB left, and half of "
-                f"storage.evidence.keep_free_gigabytes stays free: make room."
-            )
+        check_room(self._shelf, self._config)
         segment = OpenSegment(round(packet.at * 1000), self._session, self._mark)
         draft = self._draft = SegmentDraft(self._folder, segment, self._kept, packet)
         self._take_snapshot(self._session, self._kept, packet)

@@ -1,5 +1,6 @@
 """The clips of alerts: cut on demand, kept when the alert has closed."""
 
+import dataclasses
 import errno
 import itertools
 import random
@@ -13,9 +14,10 @@ from msgspec.structs import replace
 from PIL import Image
 
 from grounding.alert import Alert
-from grounding.alert_evidence import ABOUT, FOLDER, AlertEvidence, Piece
+from grounding.alert_evidence import AlertEvidence, Piece
 from streamer.errors import EvidenceMissingError, EvidencePendingError, EvidenceStorageError
 from streamer.evidence.config import ClipOptions, EvidenceConfig
+from streamer.evidence.kept_clips import ABOUT, KEPT
 from streamer.evidence.names import OpenSegment
 from streamer.evidence.shelf import Shelf, open_shelf
 from tests.grounding.alert_shelf import alert
@@ -152,7 +154,7 @@ def test_an_open_alert_shows_what_there_is_so_far(evidence, clock, shelf) -> Non
         assert shown_in(path)
         assert not about.complete
     assert not evidence.keep(one)
-    assert FOLDER not in shelf.folders("")
+    assert KEPT not in shelf.folders("")
 
 
 def test_a_clip_waits_for_its_last_segment(evidence, clock) -> None:
@@ -213,7 +215,7 @@ def test_an_alert_of_this_moment_is_pending(evidence, clock) -> None:
 def test_a_camera_that_keeps_nothing_is_done_with_at_once(evidence, clock, shelf) -> None:
     one = event(20.0, 26.0, camera_id="off")
     assert evidence.keep(one)
-    assert FOLDER not in shelf.folders("")
+    assert KEPT not in shelf.folders("")
     with (
         pytest.raises(EvidenceMissingError, match="camera 'off'"),
         evidence.opened(one, "clip.mp4"),
@@ -224,7 +226,7 @@ def test_a_camera_that_keeps_nothing_is_done_with_at_once(evidence, clock, shelf
 def test_half_of_what_is_to_be_kept_is_kept_again(evidence, shelf) -> None:
     one = event(20.0, 26.0)
     assert evidence.keep(one)
-    (about,) = [name for name in names_in(shelf, FOLDER) if name.endswith(ABOUT)]
+    (about,) = [name for name in names_in(shelf, KEPT) if name.endswith(ABOUT)]
     shelf.put_bytes(b"{", about)  # as if the process had been killed meanwhile
     assert evidence.keep(one)
     check_clip(evidence, one)
@@ -234,7 +236,7 @@ def test_old_clips_go_by_days(evidence, shelf) -> None:
     for number, day in enumerate((0, 1, 2)):
         assert evidence.keep(event(20.0, 26.0, number, at=START + 26 + day * 86400))
     assert evidence.prune(START + 2 * 86400) == 2
-    assert shelf.folders(FOLDER) == ["2023-11-16"]
+    assert shelf.folders(KEPT) == ["2023-11-16"]
 
 
 def test_a_camera_that_came_back_larger_is_told_in_parts(tmp_path: Path, clock) -> None:
@@ -282,3 +284,20 @@ def test_what_is_kept_and_cannot_be_read_is_a_fault_of_the_storage(evidence, mon
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(EvidenceStorageError, match="Input/output error"):
         evidence.keep(one)
+
+
+def test_a_disk_that_is_nearly_full_takes_no_clip(evidence, shelf, config, clock) -> None:
+    class Disk(type(shelf)):  # type: ignore[misc]
+        def free_bytes(self) -> int:
+            return 400
+
+    shelf.__class__ = Disk
+    short = AlertEvidence(shelf, OPTIONS, dataclasses.replace(config, keep_free_bytes=1000), clock)
+    one = event(20.0, 26.0)
+    with pytest.raises(EvidenceStorageError, match="keep_free_gigabytes"):
+        short.keep(one)
+    assert KEPT not in shelf.folders("")
+    enough = AlertEvidence(shelf, OPTIONS, dataclasses.replace(config, keep_free_bytes=800), clock)
+    assert enough.keep(one)
+    shelf.free_bytes = lambda: 0
+    assert short.keep(one)  # it is there
