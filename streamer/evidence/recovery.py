@@ -58,7 +58,7 @@ class EvidenceRecovery:
         for camera in sorted(folder.iterdir()) if folder.is_dir() else ():
             clear_forgotten(camera)
             for path, known in open_segments(camera):
-                from streamer.evidence.leftover import recover  # PyAV: only where one lies
+                from streamer.evidence.segment_leftover import recover  # PyAV: only where one lies
 
                 mark = self._marks.get(camera.name)
                 found = recover(path, known, camera.name, mark, open_shelf(self._config.url))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from streamer.errors import EvidenceError, SegmentError
 from streamer.evidence.config import EvidenceConfig
-from streamer.evidence.leftover import recover
 from streamer.evidence.media.painting import painter
 from streamer.evidence.media.pictures import decode_keyframe
 from streamer.evidence.media.recoder import Recoder
@@ -18,6 +17,7 @@ from streamer.evidence.packet import Packet
 from streamer.evidence.pictures import encode_jpeg
 from streamer.evidence.room import check_room
 from streamer.evidence.segment_draft import SegmentDraft
+from streamer.evidence.segment_leftover import recover
 from streamer.evidence.shelf import Shelf
 from streamer.evidence.tally import EvidenceTally
 from streamer.packet_tap import StreamFacts
