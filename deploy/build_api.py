@@ -38,7 +38,7 @@ def build_api(
     """The api part over an open store; `ready` speaks for the whole process."""
     keeper = None
     if evidence is not None:
-        clips = AlertEvidence(evidence.shelf, chosen.clip_options(settings))
+        clips = AlertEvidence(evidence.shelf, chosen.clip_options(settings), evidence.config)
         keeper = EvidenceKeeper(evidence, store.alerts, clips)
     policy = chosen.webhook_policy(settings)
     options = chosen.delivery_options(settings)

@@ -1,12 +1,9 @@
 """The evidence of alerts: cut out of what the cameras sent, and kept beside the alert."""
 
 import logging
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -14,18 +11,21 @@ import msgspec
 
 from grounding.alert import Alert
 from streamer.errors import EvidenceMissingError, EvidencePendingError, SegmentError
-from streamer.evidence.config import ClipOptions
+from streamer.evidence.config import ClipOptions, EvidenceConfig
 from streamer.evidence.event import Cut, Event, Wanted
 from streamer.evidence.find import find_segments
+from streamer.evidence.kept_clips import ABOUT, KEPT, clip_folder, day_of
+from streamer.evidence.open_segment import may_come
+from streamer.evidence.room import check_room
 from streamer.evidence.shelf import Shelf
+from streamer.evidence.work_folder import storage_faults, work_folder
 
 Piece = Literal["clip.mp4", "thumbnail.jpg", "preview.webp"]
 
-ABOUT = "about.json"
-FOLDER = "_alerts"  # no camera can be called that
-# A segment is complete a while after its last picture: with the next key frame, of cameras that
-# send few of them after many seconds
-PATIENCE_SECONDS = 60.0
+# A segment that is not seen being written, on another machine, comes so long after it had to end
+_LATE_SECONDS = 60.0
+# One that is seen and does not become complete, because its storage hangs, is waited for so long
+_LONGEST_WAIT_SECONDS = 3600.0
 _PEEK_SECONDS = 0.2  # of a clip that is cut for one picture
 
 _log = logging.getLogger(__name__)
@@ -57,10 +57,16 @@ class AlertEvidence:
     """
 
     def __init__(
-        self, shelf: Shelf, options: ClipOptions, clock: Callable[[], float] = time.time
+        self,
+        shelf: Shelf,
+        options: ClipOptions,
+        config: EvidenceConfig,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._shelf = shelf
         self._options = options
+        self._config = config
+        self._patience_seconds = config.most_open_seconds + _LATE_SECONDS
         self._clock = clock
 
     @contextmanager
@@ -77,7 +83,7 @@ class AlertEvidence:
             with self._shelf.opened(f"{_folder(alert)}/{piece}") as path:
                 yield path, about
             return
-        with _work_folder() as folder:
+        with work_folder() as folder:
             yield self._make(alert, piece, folder)
 
     def keep(self, alert: Alert) -> bool:
@@ -90,9 +96,10 @@ class AlertEvidence:
             return False
         if self._kept(alert) is not None:
             return True
+        check_room(self._shelf, self._config)
         from streamer.evidence.event_media import make_clip  # PyAV: only where clips are cut
 
-        with _work_folder() as folder:
+        with work_folder() as folder:
             clip = folder / "clip.mp4"
             try:
                 cut = make_clip(self._shelf, alert.camera_id, wanted, clip)
@@ -115,9 +122,9 @@ class AlertEvidence:
 
         Returns of how many days. Raises EvidenceStorageError.
         """
-        old = [day for day in self._shelf.folders(FOLDER) if day < _day(before)]
+        old = [day for day in self._shelf.folders(KEPT) if day < day_of(before)]
         for day in old:
-            self._shelf.remove(f"{FOLDER}/{day}")
+            self._shelf.remove(f"{KEPT}/{day}")
         return len(old)
 
     def _make(self, alert: Alert, piece: Piece, folder: Path) -> tuple[Path, AboutClip]:
@@ -137,7 +144,8 @@ class AlertEvidence:
         if piece == "clip.mp4":
             return clip, about
         drawn = folder / piece
-        drawn.write_bytes(self._draw(alert, piece, clip, cut))
+        with storage_faults("The folder for temporary files (TMPDIR)"):
+            drawn.write_bytes(self._draw(alert, piece, clip, cut))
         return drawn, about
 
     def _draw(self, alert: Alert, piece: Piece, clip: Path, cut: Cut) -> bytes:
@@ -152,14 +160,18 @@ class AlertEvidence:
         """Whether nothing more of the time asked for will come."""
         if alert.state != "closed":
             return False
-        now = self._clock()
-        if now > max(alert.at, wanted.end) + PATIENCE_SECONDS:
+        now, last = self._clock(), max(alert.at, wanted.end)
+        if now < last + _LONGEST_WAIT_SECONDS and may_come(
+            self._config, alert.camera_id, wanted.begin, wanted.end
+        ):
+            return False
+        if now > last + self._patience_seconds:
             return True
-        later = find_segments(self._shelf, alert.camera_id, wanted.end, now + PATIENCE_SECONDS)
-        return bool(later)
+        until = now + self._patience_seconds
+        return bool(find_segments(self._shelf, alert.camera_id, wanted.end, until))
 
     def _why_none(self, alert: Alert, complete: bool) -> Exception:
-        if complete or self._clock() > alert.at + 2 * PATIENCE_SECONDS:
+        if complete or self._clock() > alert.at + 2 * self._patience_seconds:
             return EvidenceMissingError(
                 f"There is no video of alert {alert.alert_id!r}: evidence of camera "
                 f"{alert.camera_id!r} is off, was not kept then, or is gone."
@@ -171,7 +183,7 @@ class AlertEvidence:
 
     def _kept(self, alert: Alert) -> AboutClip | None:
         try:
-            with self._shelf.opened(f"{_folder(alert)}/{ABOUT}") as path:
+            with self._shelf.opened(f"{_folder(alert)}/{ABOUT}") as path, storage_faults(str(path)):
                 return msgspec.json.decode(path.read_bytes(), type=AboutClip)
         except (EvidenceMissingError, msgspec.MsgspecError):
             return None
@@ -198,17 +210,4 @@ def _event(alert: Alert) -> Event:
 
 def _folder(alert: Alert) -> str:
     """Of a closed alert: `at` stays what it is."""
-    return f"{FOLDER}/{_day(alert.at)}/{alert.alert_id}"
-
-
-def _day(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
-
-
-@contextmanager
-def _work_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="watchword-clip-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return clip_folder(alert.at, alert.alert_id)

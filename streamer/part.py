@@ -20,6 +20,7 @@ from streamer.config import StreamerPartConfig
 from streamer.connection import ReadFrames
 from streamer.dead_letter import dead_letter
 from streamer.errors import BusClosedError, RecordError, SourceAddressError
+from streamer.evidence.recovery import EvidenceRecovery
 from streamer.fleet import Fleet
 from streamer.health import unpack_health
 from streamer.metrics import DEAD_LETTER_COUNT, StreamerMetrics
@@ -53,6 +54,7 @@ class StreamerPart:
         self._bus = bus
         self._metrics = metrics
         self._fleet = Fleet(config, bus, metrics, read_frames)
+        self._recovery = EvidenceRecovery(config.evidence) if config.evidence else None
         self._gained: set[int] = set()  # partitions of which it is not known where others left off
         self._left_off: dict[str, float] = {}  # by camera: when others last spoke of it, UTC
         # Newest word on each camera that was not yet acted upon; None: it was removed
@@ -76,6 +78,8 @@ class StreamerPart:
                 self._ready = False
                 self._fleet.stop()  # before others may run its cameras
                 subscription.close()
+                if self._recovery is not None:
+                    self._recovery.end()
         except BusClosedError:
             pass
         finally:
@@ -111,6 +115,8 @@ class StreamerPart:
             if subscription.caught_up:
                 self._act()
                 self._ready = subscription.settled
+                if self._ready and self._recovery is not None:
+                    self._recovery.begin()  # now the masks of all cameras are known
             self._fleet.check()
 
     def _read_health(self, stop: threading.Event) -> None:
@@ -161,6 +167,8 @@ class StreamerPart:
             if camera is None:
                 self._fleet.remove(camera_id)
                 continue
+            if self._recovery is not None:
+                self._recovery.note(camera_id, camera.masks)
             try:
                 self._fleet.apply(camera, self._left_off.pop(camera_id, 0.0))
             except SourceAddressError as error:

@@ -39,12 +39,12 @@ def snapshot_routes(store: CameraStore, shelf: Shelf | None) -> APIRouter:
         },
     )
     def get_snapshot(camera_id: CameraPath, asked: Range = None) -> Response:
-        store.get(camera_id)
+        camera = store.get(camera_id)
         if shelf is None:
             raise EvidenceMissingError(
                 "This server keeps no snapshots: set storage.evidence in its configuration."
             )
-        snapshot = newest_snapshot(shelf, camera_id)
+        snapshot = newest_snapshot(shelf, camera_id, camera.masks)
         at = datetime.fromtimestamp(snapshot.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
         with ExitStack() as stack:
             path = stack.enter_context(shelf.opened(snapshot.name))

@@ -20,12 +20,17 @@ class EvidenceConfig:
     keep_bytes: int = 20 * GIGABYTE  # of all cameras together
     keep_free_bytes: int = 2 * GIGABYTE  # of the disk, for everybody else on it
     segment_seconds: float = 10.0
-    # A camera that sends no key frame is cut all the same: a decoder recovers within seconds
+    # The segment of a camera that sends no key frame ends all the same
     longest_segment_seconds: float = 120.0
     snapshot_width: int = 640
     queue_bytes: int = 32 * 1024 * 1024  # of one camera, on their way to the storage
     retry_seconds: float = 5.0  # after the storage refused
     sweep_seconds: float = 20.0
+
+    @property
+    def most_open_seconds(self) -> float:
+        """How long a segment is written at most."""
+        return max(self.longest_segment_seconds, 2 * self.segment_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,12 @@ from streamer.evidence.names import (
     Segment,
     Snapshot,
     hour_folders,
+    mark_of,
     read_segment,
     read_snapshot,
 )
 from streamer.evidence.shelf import Shelf
+from streamer.picture_area import Polygon
 
 
 def find_segments(shelf: Shelf, camera_id: str, begin: float, end: float) -> list[Segment]:
@@ -30,13 +32,14 @@ def find_segments(shelf: Shelf, camera_id: str, begin: float, end: float) -> lis
     return sorted(found)
 
 
-def newest_snapshot(shelf: Shelf, camera_id: str) -> Snapshot:
-    """The newest picture of a camera.
+def newest_snapshot(shelf: Shelf, camera_id: str, masks: tuple[Polygon, ...] = ()) -> Snapshot:
+    """The newest picture of a camera; of one with masks, that was painted over with the same.
 
     Raises:
         EvidenceMissingError: there is none.
         EvidenceStorageError: the storage does not answer.
     """
+    mark = mark_of(masks)
     for day in reversed(shelf.folders(camera_id)):
         for hour in reversed(shelf.folders(f"{camera_id}/{day}")):
             files = shelf.files(f"{camera_id}/{day}/{hour}")
@@ -44,10 +47,11 @@ def newest_snapshot(shelf: Shelf, camera_id: str) -> Snapshot:
                 found
                 for one in files
                 if one.size and (found := read_snapshot(one.name)) is not None
+                if not mark or found.mark == mark
             ]
             if known:
                 return max(known)
     raise EvidenceMissingError(
-        f"There is no snapshot of camera {camera_id!r}: none was taken yet, or its evidence is "
-        "off or gone."
+        f"There is no snapshot of camera {camera_id!r}: none was taken yet"
+        f"{', or none with its masks' if mark else ''}, or its evidence is off or gone."
     )

@@ -31,9 +31,8 @@ class LocalShelf:
             except OSError as error:
                 if error.errno != 18:  # EXDEV: it lies on another disk
                     raise
-                new = place.with_name(place.name + _NEW)
-                shutil.copyfile(path, new)
-                os.replace(new, place)
+                with _new_beside(place) as new:
+                    shutil.copyfile(path, new)
                 path.unlink()
 
         self._tried(move)
@@ -41,17 +40,11 @@ class LocalShelf:
     def put_bytes(self, data: bytes, name: str) -> None:
         """See `Shelf.put_bytes`."""
         place = self._root / name
-        new = place.with_name(place.name + _NEW)
 
         def write() -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
-            try:
+            with _new_beside(place) as new:
                 new.write_bytes(data)
-                os.replace(new, place)
-            except OSError:
-                with suppress(OSError):
-                    new.unlink()
-                raise
 
         self._tried(write)
 
@@ -71,6 +64,12 @@ class LocalShelf:
             return sorted(found, key=lambda entry: entry.name)
 
         return self._tried(walk)
+
+    def unfinished(self, folder: str) -> list[str]:
+        """See `Shelf.unfinished`."""
+        place = self._root / folder
+        found = self._tried(lambda: sorted(place.glob(f"*{_NEW}")) if place.is_dir() else [])
+        return [_joined(folder, one.name) for one in found]
 
     def folders(self, folder: str) -> list[str]:
         """See `Shelf.folders`."""
@@ -107,16 +106,20 @@ class LocalShelf:
     def opened(self, name: str) -> Iterator[Path]:
         """See `Shelf.opened`."""
         place = self._root / name
-        if not place.is_file():
+        if not self._tried(place.is_file):
             raise EvidenceMissingError(f"There is no evidence {name!r} any more.")
         yield place
 
     def free_bytes(self) -> int | None:
         """See `Shelf.free_bytes`."""
-        place = self._root
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        return self._tried(lambda: shutil.disk_usage(place).free)
+
+        def measure() -> int:
+            place = self._root
+            while not place.exists() and place != place.parent:
+                place = place.parent
+            return shutil.disk_usage(place).free
+
+        return self._tried(measure)
 
     def _tried(self, work: Callable[[], T]) -> T:
         try:
@@ -129,3 +132,16 @@ class LocalShelf:
 
 def _joined(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
+
+
+@contextmanager
+def _new_beside(place: Path) -> Iterator[Path]:
+    """A file to be written, which then takes its place; none is left if that fails."""
+    new = place.with_name(place.name + _NEW)
+    try:
+        yield new
+        os.replace(new, place)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
+        raise

@@ -60,12 +60,12 @@ class StorageMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.stored = Gauge(
             "watchword_evidence_stored_bytes",
-            "Bytes of all segments and snapshots that lie in the storage.",
+            "Bytes of all segments, snapshots and clips of alerts that lie in the storage.",
             registry=registry,
         )
         self.removed = Counter(
             "watchword_evidence_removed_total",
-            "Segments and snapshots that were removed, by reason: age, size.",
+            "Segments, snapshots and clips of alerts that were removed, by reason: age, size.",
             ["reason"],
             registry=registry,
         )

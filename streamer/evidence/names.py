@@ -3,17 +3,25 @@
 `<camera>/<day>/<hour>/<session>-<start>-<end>.mkv` is a segment and
 `<camera>/<day>/<hour>/<session>-<at>.jpg` a snapshot, with times in UTC milliseconds. The session
 is the connection that brought it, named by its first packet. Folders are those of the beginning.
+What was painted over with privacy masks and may be asked for again, snapshots and segments that
+are not complete, has the mark of the masks in its name: `<session>-<at>-<mark>.jpg`.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from streamer.picture_area import Polygon
+
 HOUR_SECONDS = 3600.0
 _SEGMENT = re.compile(r"([a-z0-9-]+)/\d{4}-\d\d-\d\d/\d\d/(\d{1,16})-(\d{1,16})-(\d{1,16})\.mkv")
-_SNAPSHOT = re.compile(r"([a-z0-9-]+)/\d{4}-\d\d-\d\d/\d\d/(\d{1,16})-(\d{1,16})\.jpg")
-_OPEN = re.compile(r"(\d{1,16})-(\d{1,16})\.mkv")
+_MARK = r"(?:-(m[0-9a-f]{12}))?"
+_SNAPSHOT = re.compile(
+    rf"([a-z0-9-]+)/\d{{4}}-\d\d-\d\d/\d\d/(\d{{1,16}})-(\d{{1,16}}){_MARK}\.jpg"
+)
+_OPEN = re.compile(rf"(\d{{1,16}})-(\d{{1,16}}){_MARK}\.mkv")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,27 +52,50 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Snapshot:
-    """A picture of a camera, at a UTC millisecond."""
+    """A picture of a camera, at a UTC millisecond, painted over with the masks of a mark."""
 
     at_ms: int
     session: int
     camera_id: str
+    mark: str = ""
 
     @property
     def name(self) -> str:
         """Where it lies."""
-        return f"{hour_folder(self.camera_id, self.at_ms / 1000)}/{self.session}-{self.at_ms}.jpg"
+        folder = hour_folder(self.camera_id, self.at_ms / 1000)
+        return f"{folder}/{_joined(self.session, self.at_ms, self.mark)}.jpg"
 
 
-def open_name(session: int, start_ms: int) -> str:
-    """What a segment is called until it is complete."""
-    return f"{session}-{start_ms}.mkv"
+@dataclass(frozen=True, slots=True, order=True)
+class OpenSegment:
+    """A segment that is not complete, painted over with the masks of a mark."""
+
+    start_ms: int
+    session: int
+    mark: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called until it is complete."""
+        return f"{_joined(self.session, self.start_ms, self.mark)}.mkv"
 
 
-def read_open_name(name: str) -> tuple[int, int] | None:
-    """The session and start of such a segment; None for another file."""
+def mark_of(masks: tuple[Polygon, ...]) -> str:
+    """What tells masks from others; nothing for none.
+
+    >>> mark_of(()), mark_of((((0, 0), (1, 0), (1, 1)),))
+    ('', 'm7d748e4ff828')
+    """
+    if not masks:
+        return ""
+    corners = repr([[(float(x), float(y)) for x, y in polygon] for polygon in masks])
+    return f"m{hashlib.sha256(corners.encode()).hexdigest()[:12]}"
+
+
+def read_open_segment(name: str) -> OpenSegment | None:
+    """The segment of such a name; None for another file."""
     found = _OPEN.fullmatch(name)
-    return (int(found[1]), int(found[2])) if found else None
+    return OpenSegment(int(found[2]), int(found[1]), found[3] or "") if found else None
 
 
 def read_segment(name: str) -> Segment | None:
@@ -80,7 +111,7 @@ def read_segment(name: str) -> Segment | None:
 def read_snapshot(name: str) -> Snapshot | None:
     """The snapshot of a name; None for another file."""
     found = _SNAPSHOT.fullmatch(name)
-    return Snapshot(int(found[3]), int(found[2]), found[1]) if found else None
+    return Snapshot(int(found[3]), int(found[2]), found[1], found[4] or "") if found else None
 
 
 def begun_at(name: str) -> float | None:
@@ -106,3 +137,7 @@ def hour_folders(camera_id: str, begin: float, end: float) -> Iterator[str]:
     while hour.timestamp() <= end:
         yield hour_folder(camera_id, hour.timestamp())
         hour += timedelta(hours=1)
+
+
+def _joined(session: int, at_ms: int, mark: str) -> str:
+    return "-".join([str(session), str(at_ms), *([mark] if mark else [])])

@@ -7,11 +7,14 @@ from streamer.camera_record import CameraRecord
 from streamer.errors import EvidenceStorageError
 from streamer.evidence.config import EvidenceConfig
 from streamer.evidence.played_tap import PlayedTap
-from streamer.evidence.recorder import open_recorder
+from streamer.evidence.recorder import EvidenceRecorder, open_recorder
 from streamer.evidence.tally import EvidenceTally
 
 # A storage that hangs must not keep a camera from connecting anew; its thread is left behind
 _CLOSE_SECONDS = 5.0
+_HANGS = "The storage hangs: nothing is recorded until it answers."
+
+_hanging: dict[str, EvidenceRecorder] = {}  # by camera, of this process
 
 
 @contextmanager
@@ -26,16 +29,34 @@ def recording(
     if config is None or not record.evidence or record.pace == "fastest":
         yield None
         return
+    hanging = _find_hanging(record.camera_id)
     try:
-        recorder = open_recorder(config, record.camera_id, record.masks, tally)
+        recorder = open_recorder(config, record.camera_id, record.masks, tally, hanging)
     except EvidenceStorageError as error:
-        tally.faults += 1
-        tally.problem = str(error)
+        _count(tally, str(error))
         yield None
         return
-    tap = PlayedTap(recorder)
+    if hanging is not None:
+        _count(tally, _HANGS)
+    tap = PlayedTap(recorder, tally=tally)
     try:
         yield tap
     finally:
         tap.end()
-        recorder.close(_CLOSE_SECONDS)
+        if not recorder.close(_CLOSE_SECONDS):
+            _count(tally, _HANGS)
+            _hanging[record.camera_id] = recorder
+
+
+def _find_hanging(camera_id: str) -> EvidenceRecorder | None:
+    """The recorder of an earlier connection that did not end yet."""
+    found = _hanging.get(camera_id)
+    if found is not None and not found.hangs:
+        del _hanging[camera_id]
+        return None
+    return found
+
+
+def _count(tally: EvidenceTally, problem: str) -> None:
+    tally.faults += 1
+    tally.problem = problem

@@ -1,7 +1,5 @@
 """Evidence wherever fsspec can reach: object stores, SFTP, memory."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -12,6 +10,7 @@ from typing import Any, TypeVar
 from streamer.address import redact
 from streamer.errors import EvidenceMissingError, EvidenceStorageError
 from streamer.evidence.shelf import Entry
+from streamer.evidence.work_folder import storage_faults, work_folder
 
 # Stores in which a file can be seen only when it is whole; elsewhere it is renamed to its place
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "oci", "memory"}
@@ -37,34 +36,27 @@ class RemoteShelf:
     def put(self, path: Path, name: str) -> None:
         """See `Shelf.put`."""
 
-        def upload(store: Any, place: str) -> None:
-            store.makedirs(place.rpartition("/")[0], exist_ok=True)
-            goal = place if self._protocol in _WHOLE else place + _NEW
-            store.put_file(str(path), goal)
-            if goal != place:
-                store.mv(goal, place)
-
-        self._tried(name, upload)
-        path.unlink(missing_ok=True)
+        self._upload(name, lambda store, goal: store.put_file(str(path), goal))
+        with storage_faults(str(path)):
+            path.unlink(missing_ok=True)
 
     def put_bytes(self, data: bytes, name: str) -> None:
         """See `Shelf.put_bytes`."""
-
-        def upload(store: Any, place: str) -> None:
-            store.makedirs(place.rpartition("/")[0], exist_ok=True)
-            goal = place if self._protocol in _WHOLE else place + _NEW
-            store.pipe_file(goal, data)
-            if goal != place:
-                store.mv(goal, place)
-
-        self._tried(name, upload)
+        self._upload(name, lambda store, goal: store.pipe_file(goal, data))
 
     def files(self, folder: str) -> list[Entry]:
         """See `Shelf.files`."""
         prefix = f"{folder}/" if folder else ""
         return [
-            Entry(prefix + name, size) for name, size, is_file in self._listed(folder) if is_file
+            Entry(prefix + name, size)
+            for name, size, is_file in self._listed(folder)
+            if is_file and not name.endswith(_NEW)
         ]
+
+    def unfinished(self, folder: str) -> list[str]:
+        """See `Shelf.unfinished`."""
+        prefix = f"{folder}/" if folder else ""
+        return [prefix + name for name, _, _ in self._listed(folder) if name.endswith(_NEW)]
 
     def folders(self, folder: str) -> list[str]:
         """See `Shelf.folders`."""
@@ -82,8 +74,7 @@ class RemoteShelf:
     @contextmanager
     def opened(self, name: str) -> Iterator[Path]:
         """See `Shelf.opened`; the file is fetched."""
-        folder = Path(tempfile.mkdtemp(prefix="watchword-evidence-"))
-        try:
+        with work_folder() as folder:
             path = folder / name.rpartition("/")[2]
 
             def fetch(store: Any, place: str) -> None:
@@ -91,12 +82,26 @@ class RemoteShelf:
 
             self._tried(name, fetch)
             yield path
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def free_bytes(self) -> int | None:
         """See `Shelf.free_bytes`."""
         return None
+
+    def _upload(self, name: str, write: Callable[[Any, str], object]) -> None:
+        def upload(store: Any, place: str) -> None:
+            store.makedirs(place.rpartition("/")[0], exist_ok=True)
+            goal = place if self._protocol in _WHOLE else place + _NEW
+            try:
+                write(store, goal)
+                if goal != place:
+                    store.mv(goal, place)
+            except Exception:
+                if goal != place:
+                    with suppress(Exception):  # what went wrong before is what is told
+                        store.rm(goal)
+                raise
+
+        self._tried(name, upload)
 
     def _listed(self, folder: str) -> list[tuple[str, int, bool]]:
         """Name, size and whether it is a file, of all in a folder, by name."""
@@ -107,7 +112,7 @@ class RemoteShelf:
             with suppress(FileNotFoundError, NotADirectoryError):
                 for one in store.ls(place, detail=True):
                     name = one["name"].rstrip("/").rpartition("/")[2]
-                    if name and not name.endswith(_NEW):
+                    if name:
                         found.append((name, int(one["size"] or 0), one["type"] == "file"))
             return sorted(found)
 

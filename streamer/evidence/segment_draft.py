@@ -8,6 +8,7 @@ from pathlib import Path
 from streamer.errors import EvidenceStorageError
 from streamer.evidence.annex_b import AnnexB
 from streamer.evidence.media.segment_writer import SegmentWriter
+from streamer.evidence.names import OpenSegment
 from streamer.evidence.open_segment import OpenFile
 from streamer.evidence.packet import Packet
 from streamer.evidence.packet_time import PacketTime, end_of
@@ -18,9 +19,12 @@ _REORDERED = 32  # pictures that may be decoded before the last one is shown
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that is complete, and the time it covers, in UTC milliseconds."""
+    """A file that is complete, and the time it covers, in UTC milliseconds.
 
-    path: Path
+    Until it is closed nobody else takes it.
+    """
+
+    file: OpenFile
     start_ms: int
     end_ms: int
 
@@ -28,13 +32,15 @@ class Written:
 class SegmentDraft:
     """Takes packets from the first one on; see `SegmentWriter` for what it raises."""
 
-    def __init__(self, folder: Path, session: int, facts: StreamFacts, first: Packet) -> None:
+    def __init__(
+        self, folder: Path, segment: OpenSegment, facts: StreamFacts, first: Packet
+    ) -> None:
         """Opens the file; nothing is written yet."""
         self.packets = 0  # that were written
-        self._start_ms = round(first.at * 1000)
+        self._start_ms = segment.start_ms
         self._time = PacketTime(facts.time_base, first)
         self._times: deque[int] = deque(maxlen=_REORDERED)
-        self._open = OpenFile(folder, session, self._start_ms)
+        self._open = OpenFile(folder, segment)
         try:
             annex_b = AnnexB(facts.codec, facts.extradata)
             self._writer = SegmentWriter(self._open.file, facts, annex_b)
@@ -64,12 +70,11 @@ class SegmentDraft:
         except EvidenceStorageError:
             self._open.discard()
             raise
-        self._open.close()
         if goes_on_at is not None:
             end_ms = max(self._start_ms + 1, round(goes_on_at * 1000))
         else:
             end_ms = self._start_ms + end_of(self._times)
-        return Written(self._open.path, self._start_ms, end_ms)
+        return Written(self._open, self._start_ms, end_ms)
 
     def discard(self) -> None:
         """Give it up."""

@@ -2,20 +2,22 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from streamer.errors import EvidenceError, EvidenceStorageError, SegmentError
+from streamer.errors import EvidenceError, SegmentError
 from streamer.evidence.config import EvidenceConfig
-from streamer.evidence.media.packets import read_segment_file, span_of
 from streamer.evidence.media.painting import painter
 from streamer.evidence.media.pictures import decode_keyframe
 from streamer.evidence.media.recoder import Recoder
-from streamer.evidence.names import Segment, Snapshot, read_open_name
-from streamer.evidence.open_segment import left_behind
+from streamer.evidence.names import OpenSegment, Segment, Snapshot, mark_of
+from streamer.evidence.open_segment import open_segments
 from streamer.evidence.packet import Packet
 from streamer.evidence.pictures import encode_jpeg
+from streamer.evidence.room import check_room
 from streamer.evidence.segment_draft import SegmentDraft
+from streamer.evidence.segment_leftover import recover
 from streamer.evidence.shelf import Shelf
 from streamer.evidence.tally import EvidenceTally
 from streamer.packet_tap import StreamFacts
@@ -47,6 +49,7 @@ class SegmentKeeper:
         self._shelf = shelf
         self._tally = tally
         self._masks = masks
+        self._mark = mark_of(masks)
         self._folder = config.open_folder / camera_id
         self._session: int | None = None
         self._came: StreamFacts | None = None  # of the connection; None: it is not kept
@@ -57,8 +60,8 @@ class SegmentKeeper:
 
     def recover(self) -> None:
         """Keep what a process that was killed left of its last segment."""
-        for path in left_behind(self._folder):
-            self._guarded(partial(self._recover, path))
+        for path, known in open_segments(self._folder):
+            self._guarded(partial(self._recover, path, known))
 
     def begin(self, facts: StreamFacts) -> None:
         """Packets of this kind follow, of a new connection or within one."""
@@ -111,11 +114,11 @@ class SegmentKeeper:
     def _write(self, packet: Packet) -> None:
         if self._draft is not None and self._draft.went_back(packet):
             self._complete(None)
-        if self._draft is None and not packet.is_keyframe:
-            self._tally.refused += 1
-            return
         if self._draft is not None and self._is_long_enough(self._draft, packet):
             self._complete(packet)
+        if self._draft is None and not packet.is_keyframe:
+            self._tally.refused += 1  # no clip could begin with what it begins
+            return
         draft = self._draft or self._open(packet)
         draft.add(packet)
 
@@ -123,25 +126,20 @@ class SegmentKeeper:
         seconds = draft.seconds_until(packet)
         if packet.is_keyframe:
             return seconds >= self._config.segment_seconds - _EARLY_SECONDS
-        return seconds >= self._config.longest_segment_seconds
+        return seconds >= self._config.most_open_seconds
 
     def _open(self, packet: Packet) -> SegmentDraft:
         assert self._session is not None
         assert self._kept is not None
-        free = self._shelf.free_bytes()
-        # Half: whoever removes what is old keeps the whole of it free, and comes now and then
-        if free is not None and free < self._config.keep_free_bytes // 2:
-            raise EvidenceStorageError(
-                f"The disk of the evidence has {free / 1e9:.1f} GB left, and half of "
-                f"storage.evidence.keep_free_gigabytes stays free: make room."
-            )
-        draft = self._draft = SegmentDraft(self._folder, self._session, self._kept, packet)
-        if packet.is_keyframe:
-            self._take_snapshot(self._session, self._kept, packet)
+        check_room(self._shelf, self._config)
+        segment = OpenSegment(round(packet.at * 1000), self._session, self._mark)
+        draft = self._draft = SegmentDraft(self._folder, segment, self._kept, packet)
+        self._take_snapshot(self._session, self._kept, packet)
         return draft
 
     def _take_snapshot(self, session: int, kept: StreamFacts, packet: Packet) -> None:
-        name = Snapshot(round(packet.at * 1000), session, self._camera_id).name
+        at_ms = round(packet.at * 1000)
+        name = Snapshot(at_ms, session, self._camera_id, self._mark).name
         try:
             pixels = decode_keyframe(kept, packet.data, self._config.snapshot_width)
             self._shelf.put_bytes(encode_jpeg(pixels), name)
@@ -155,7 +153,8 @@ class SegmentKeeper:
         try:
             written = draft.finish(None if following is None else following.at)
             whose = (self._session, self._camera_id)
-            self._store(written.path, Segment(written.start_ms, written.end_ms, *whose))
+            with closing(written.file):
+                self._store(written.file.path, Segment(written.start_ms, written.end_ms, *whose))
         except EvidenceError:
             self._tally.refused += draft.packets
             raise
@@ -170,18 +169,11 @@ class SegmentKeeper:
         self._tally.segments += 1
         self._tally.bytes += size
 
-    def _recover(self, path: Path) -> None:
-        known = read_open_name(path.name)
-        try:
-            if known is None:
-                raise SegmentError(f"{path.name} is no segment.")
-            session, start_ms = known
-            _, packets = read_segment_file(path, start_ms)
-        except SegmentError:  # not one whole picture had been written
-            path.unlink(missing_ok=True)
-            return
-        _, end_ms = span_of(packets)
-        self._store(path, Segment(start_ms, end_ms, session, self._camera_id))
+    def _recover(self, path: Path, known: OpenSegment) -> None:
+        found = recover(path, known, self._camera_id, self._mark, self._shelf)
+        self._tally.segments += found.kept_bytes > 0
+        self._tally.bytes += found.kept_bytes
+        self._tally.refused += found.dropped
 
     def _guarded(self, work: Callable[[], None]) -> bool:
         """Whether it was done; a fault costs the segment that is open, and rest."""

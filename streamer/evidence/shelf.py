@@ -32,6 +32,9 @@ class Shelf(Protocol):
     def files(self, folder: str) -> list[Entry]:
         """The files directly in a folder, by name; none if there is no such folder."""
 
+    def unfinished(self, folder: str) -> list[str]:
+        """The names of files there that are not whole: of a writer, or of one that was killed."""
+
     def folders(self, folder: str) -> list[str]:
         """The names of the folders directly in a folder, sorted; "" is the top."""
 

@@ -8,15 +8,18 @@ from datetime import UTC, datetime
 
 from streamer.errors import EvidenceError
 from streamer.evidence.config import EvidenceConfig
+from streamer.evidence.kept_clips import KeptClips, surplus
 from streamer.evidence.metrics import StorageMetrics
-from streamer.evidence.names import HOUR_SECONDS, read_open_name
-from streamer.evidence.open_segment import left_behind
+from streamer.evidence.names import HOUR_SECONDS
+from streamer.evidence.open_segment import claimed, open_segments
 from streamer.evidence.retention import Limits, RetentionPlan, plan_retention
 from streamer.evidence.shelf import Entry, Shelf
+from streamer.evidence.work_folder import storage_faults
 from streamer.limited_log import LimitedLog
 
 # Hours that began this long ago are complete: nobody adds to them, so they are listed once
 _SETTLED_SECONDS = 3 * HOUR_SECONDS
+_DAY_SECONDS = 24 * HOUR_SECONDS
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class Sweeper:
         self._shelf = shelf
         self._metrics = metrics
         self._clock = clock
+        self._clips = KeptClips(shelf)
         self._settled: dict[str, list[Entry]] = {}  # by hour's folder
         self._log = LimitedLog(_log, 60.0)
 
@@ -56,13 +60,13 @@ class Sweeper:
             EvidenceStorageError: the storage refuses.
         """
         now = self._clock()
+        oldest = now - self._config.keep_seconds
         entries = [entry for hour in self._hours(now) for entry in hour]
-        stored = sum(entry.size for entry in entries)
-        most = self._config.keep_bytes
-        free = self._shelf.free_bytes()
-        if free is not None:
-            most = min(most, stored + free - self._config.keep_free_bytes)
-        plan = plan_retention(entries, Limits(now - self._config.keep_seconds, most))
+        clips = self._clips.look(oldest - _DAY_SECONDS)
+        kept = sum(clip.size for clip in clips)
+        most = self._most_bytes(kept + sum(entry.size for entry in entries))
+        # Clips of alerts leave half of it to what cameras send; what that leaves they may have
+        plan = plan_retention(entries, Limits(oldest, max(most - kept, most // 2)))
         gone: set[str] = set()
         for reason, names in (("age", plan.too_old), ("size", plan.too_many)):
             for name in names:
@@ -70,16 +74,33 @@ class Sweeper:
                 self._metrics.removed.labels(reason).inc()
                 gone.add(name)
         self._forget(gone)
-        self._metrics.stored.set(plan.kept_bytes)
-        self._clear_left_behind(now - self._config.keep_seconds)
+        for clip in surplus(clips, most - plan.kept_bytes):
+            self._clips.remove(clip)
+            self._metrics.removed.labels("size").inc()
+            kept -= clip.size
+        self._metrics.stored.set(plan.kept_bytes + kept)
+        self._clear_left_behind(oldest)
         return plan
 
+    def _most_bytes(self, stored: int) -> int:
+        """What all evidence may take, of which so much is there."""
+        free = self._shelf.free_bytes()
+        if free is None:
+            return self._config.keep_bytes
+        return min(self._config.keep_bytes, stored + free - self._config.keep_free_bytes)
+
     def _clear_left_behind(self, oldest: float) -> None:
-        """Remove what was never completed, of cameras that did not come back to recover it."""
-        for path in left_behind(self._config.open_folder, "*/*.mkv"):
-            known = read_open_name(path.name)
-            if known is not None and known[1] / 1000 < oldest:
-                path.unlink(missing_ok=True)
+        """Remove what was never completed, and could not be recovered in all that time."""
+        folder = self._config.open_folder
+        with storage_faults(str(folder)):
+            cameras = sorted(folder.iterdir()) if folder.is_dir() else []
+        for camera in cameras:
+            for path, known in open_segments(camera):
+                if known.start_ms / 1000 >= oldest:
+                    continue
+                with claimed(path) as is_free, storage_faults(str(path)):
+                    if is_free:
+                        path.unlink(missing_ok=True)
 
     def _hours(self, now: float) -> Iterator[list[Entry]]:
         known, self._settled = self._settled, {}
@@ -89,8 +110,12 @@ class Sweeper:
             for day in self._shelf.folders(camera):
                 for hour in self._shelf.folders(f"{camera}/{day}"):
                     folder = f"{camera}/{day}/{hour}"
+                    is_settled = _is_settled(day, hour, now)
+                    if is_settled and folder not in known:
+                        for name in self._shelf.unfinished(folder):  # their writers were killed
+                            self._shelf.remove(name)
                     entries = known.get(folder) or self._shelf.files(folder)
-                    if _is_settled(day, hour, now):
+                    if is_settled:
                         self._settled[folder] = entries
                     yield entries
 

@@ -1,6 +1,10 @@
 """What the api part does about evidence: clips are kept as alerts close, and once after a start."""
 
+import errno
+import tempfile
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,9 +17,12 @@ from deploy.evidence import Evidence, EvidenceKeeper, open_evidence
 from deploy.parts import PARTS
 from deploy.settings import Settings
 from grounding.alert import Alert
+from grounding.alert_evidence import AlertEvidence
 from streamer.errors import EvidenceStorageError
+from streamer.evidence.config import ClipOptions
 from streamer.evidence.local_shelf import LocalShelf
 from streamer.evidence.remote_shelf import RemoteShelf
+from streamer.evidence.shelf import open_shelf
 from tests.grounding.alert_shelf import AlertShelf, alert
 from tests.streamer.evidence.recording import config_of
 
@@ -66,6 +73,13 @@ def closed(number: int) -> Alert:
     return alert(number, 2, "closed")
 
 
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def test_a_clip_is_kept_when_its_alert_has_closed_and_it_is_whole(keeper, clips, alerts) -> None:
     keeper.begin()
     alerts.write(alert(0), alert(1), closed(1))
@@ -110,15 +124,31 @@ def test_a_store_that_does_not_answer_is_asked_again(keeper, clips, alerts) -> N
     thread = threading.Thread(target=keeper.run, args=(stop,))
     alerts.fault = StoreError("The database is gone.")
     thread.start()
-    while not alerts.read_after:
-        pass
+    wait_until(lambda: alerts.read_after)
     alerts.fault = None
     clips.ready = {closed(0).alert_id}
     alerts.write(closed(0))
-    while not clips.kept:
-        pass
+    wait_until(lambda: clips.kept)
     stop.set()
     thread.join()
+
+
+def test_a_full_temporary_folder_does_not_end_the_server(alerts, monkeypatch, caplog) -> None:
+    def refuse(*_args: object, **_options: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    # A store is read through temporary files
+    url = "memory://full-temporary-folder"
+    evidence = Evidence(config_of(Path(url)), open_shelf(url))
+    monkeypatch.setattr(deploy.evidence, "REGISTRY", CollectorRegistry())
+    clock = lambda: alert(0).at + 1000.0  # noqa: E731
+    clips = AlertEvidence(evidence.shelf, ClipOptions(), evidence.config, clock)
+    keeper = EvidenceKeeper(evidence, alerts, clips, clock)
+    keeper.begin()
+    alerts.write(closed(0))
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    keeper.look()
+    assert "No space left on device" in caplog.text
 
 
 def settings(folder: Path, **evidence: object) -> Settings:

@@ -1,7 +1,10 @@
 """The clips of alerts: cut on demand, kept when the alert has closed."""
 
+import dataclasses
+import errno
 import itertools
 import random
+import tempfile
 from io import BytesIO
 from pathlib import Path
 
@@ -11,9 +14,11 @@ from msgspec.structs import replace
 from PIL import Image
 
 from grounding.alert import Alert
-from grounding.alert_evidence import ABOUT, FOLDER, AlertEvidence, Piece
-from streamer.errors import EvidenceMissingError, EvidencePendingError
-from streamer.evidence.config import ClipOptions
+from grounding.alert_evidence import AlertEvidence, Piece
+from streamer.errors import EvidenceMissingError, EvidencePendingError, EvidenceStorageError
+from streamer.evidence.config import ClipOptions, EvidenceConfig
+from streamer.evidence.kept_clips import ABOUT, KEPT
+from streamer.evidence.names import OpenSegment
 from streamer.evidence.shelf import Shelf, open_shelf
 from tests.grounding.alert_shelf import alert
 from tests.streamer.evidence.recording import (
@@ -68,8 +73,13 @@ def shelf(request: pytest.FixtureRequest, recorded: Path, tmp_path: Path) -> She
 
 
 @pytest.fixture
-def evidence(shelf: Shelf, clock: Clock) -> AlertEvidence:
-    return AlertEvidence(shelf, OPTIONS, clock)
+def config(tmp_path: Path) -> EvidenceConfig:
+    return config_of(tmp_path / "written")
+
+
+@pytest.fixture
+def evidence(shelf: Shelf, config: EvidenceConfig, clock: Clock) -> AlertEvidence:
+    return AlertEvidence(shelf, OPTIONS, config, clock)
 
 
 def event(start: float, end: float, number: int = 0, **fields: object) -> Alert:
@@ -144,7 +154,7 @@ def test_an_open_alert_shows_what_there_is_so_far(evidence, clock, shelf) -> Non
         assert shown_in(path)
         assert not about.complete
     assert not evidence.keep(one)
-    assert FOLDER not in shelf.folders("")
+    assert KEPT not in shelf.folders("")
 
 
 def test_a_clip_waits_for_its_last_segment(evidence, clock) -> None:
@@ -153,10 +163,42 @@ def test_a_clip_waits_for_its_last_segment(evidence, clock) -> None:
     assert not evidence.keep(one)
     with evidence.opened(one, "clip.mp4") as (_, about):
         assert not about.complete
-    clock.now = START + 200  # the camera is gone: nothing more will come
+    clock.now = START + 200  # the longest segment may still be written, on another machine
+    assert not evidence.keep(one)
+    clock.now = START + 300  # the camera is gone: nothing more will come
     assert evidence.keep(one)
     with evidence.opened(one, "clip.mp4") as (_, about):
         assert about.complete
+
+
+def test_a_clip_waits_for_what_lies_incomplete(evidence, config, clock) -> None:
+    one = event(50.0, 59.0)
+    clock.now = START + 1000
+    folder = config.open_folder / "yard"
+    folder.mkdir(parents=True)
+    begin_ms = round((START + 58) * 1000)
+    left = folder / OpenSegment(begin_ms, begin_ms).name
+    left.write_bytes(b"half of a segment")  # of a process that was killed
+    assert not evidence.keep(one)
+    with evidence.opened(one, "clip.mp4") as (_, about):
+        assert not about.complete
+    assert evidence.keep(event(20.0, 26.0, 1))  # it has nothing of another time
+    assert evidence.keep(event(20.0, 26.0, 2, camera_id="gate"))
+    left.unlink()
+    assert evidence.keep(one)
+
+
+def test_a_segment_that_never_becomes_complete_is_not_waited_for_for_ever(
+    evidence, config, clock
+) -> None:
+    one = event(50.0, 59.0)
+    (config.open_folder / "yard").mkdir(parents=True)
+    begin_ms = round((START + 58) * 1000)
+    (config.open_folder / "yard" / OpenSegment(begin_ms, begin_ms).name).write_bytes(b"half")
+    clock.now = START + 3000
+    assert not evidence.keep(one)
+    clock.now = START + 4000
+    assert evidence.keep(one)
 
 
 def test_an_alert_of_this_moment_is_pending(evidence, clock) -> None:
@@ -173,7 +215,7 @@ def test_an_alert_of_this_moment_is_pending(evidence, clock) -> None:
 def test_a_camera_that_keeps_nothing_is_done_with_at_once(evidence, clock, shelf) -> None:
     one = event(20.0, 26.0, camera_id="off")
     assert evidence.keep(one)
-    assert FOLDER not in shelf.folders("")
+    assert KEPT not in shelf.folders("")
     with (
         pytest.raises(EvidenceMissingError, match="camera 'off'"),
         evidence.opened(one, "clip.mp4"),
@@ -184,7 +226,7 @@ def test_a_camera_that_keeps_nothing_is_done_with_at_once(evidence, clock, shelf
 def test_half_of_what_is_to_be_kept_is_kept_again(evidence, shelf) -> None:
     one = event(20.0, 26.0)
     assert evidence.keep(one)
-    (about,) = [name for name in names_in(shelf, FOLDER) if name.endswith(ABOUT)]
+    (about,) = [name for name in names_in(shelf, KEPT) if name.endswith(ABOUT)]
     shelf.put_bytes(b"{", about)  # as if the process had been killed meanwhile
     assert evidence.keep(one)
     check_clip(evidence, one)
@@ -194,7 +236,7 @@ def test_old_clips_go_by_days(evidence, shelf) -> None:
     for number, day in enumerate((0, 1, 2)):
         assert evidence.keep(event(20.0, 26.0, number, at=START + 26 + day * 86400))
     assert evidence.prune(START + 2 * 86400) == 2
-    assert shelf.folders(FOLDER) == ["2023-11-16"]
+    assert shelf.folders(KEPT) == ["2023-11-16"]
 
 
 def test_a_camera_that_came_back_larger_is_told_in_parts(tmp_path: Path, clock) -> None:
@@ -204,10 +246,58 @@ def test_a_camera_that_came_back_larger_is_told_in_parts(tmp_path: Path, clock) 
     with recorder_of(config_of(tmp_path / "kept")) as recorder:
         feed(small, recorder)
         feed(large, recorder, START + 5)
-    evidence = AlertEvidence(shelf, OPTIONS, clock)
+    evidence = AlertEvidence(shelf, OPTIONS, config_of(tmp_path / "kept"), clock)
     one = event(4.0, 12.0)
     assert evidence.keep(one)
     with evidence.opened(one, "clip.mp4") as (_, about):
         assert (about.parts, about.width) == (2, 256)
         assert about.start == pytest.approx(START + 5, abs=0.002)
         assert about.offset_seconds == pytest.approx(-1.0, abs=0.002)
+
+
+def test_a_temporary_folder_without_room_is_a_fault_of_the_storage(
+    evidence, shelf, monkeypatch
+) -> None:
+    def refuse(*_args: object, **_options: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    one = event(20.0, 26.0)
+    with monkeypatch.context() as full:
+        full.setattr(tempfile, "mkdtemp", refuse)
+        with pytest.raises(EvidenceStorageError, match=r"TMPDIR.*No space left"):
+            evidence.keep(one)
+        with pytest.raises(EvidenceStorageError), evidence.opened(one, "clip.mp4"):
+            pass
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", refuse)
+        with pytest.raises(EvidenceStorageError), evidence.opened(one, "preview.webp"):
+            pass
+    assert evidence.keep(one)
+
+
+def test_what_is_kept_and_cannot_be_read_is_a_fault_of_the_storage(evidence, monkeypatch) -> None:
+    def refuse(_path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    one = event(20.0, 26.0)
+    assert evidence.keep(one)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(EvidenceStorageError, match="Input/output error"):
+        evidence.keep(one)
+
+
+def test_a_disk_that_is_nearly_full_takes_no_clip(evidence, shelf, config, clock) -> None:
+    class Disk(type(shelf)):  # type: ignore[misc]
+        def free_bytes(self) -> int:
+            return 400
+
+    shelf.__class__ = Disk
+    short = AlertEvidence(shelf, OPTIONS, dataclasses.replace(config, keep_free_bytes=1000), clock)
+    one = event(20.0, 26.0)
+    with pytest.raises(EvidenceStorageError, match="keep_free_gigabytes"):
+        short.keep(one)
+    assert KEPT not in shelf.folders("")
+    enough = AlertEvidence(shelf, OPTIONS, dataclasses.replace(config, keep_free_bytes=800), clock)
+    assert enough.keep(one)
+    shelf.free_bytes = lambda: 0
+    assert short.keep(one)  # it is there

@@ -40,11 +40,11 @@ def decode_keyframe(facts: StreamFacts, data: bytes, width: int) -> NDArray[np.u
     decoder = make_decoder(facts)
     try:
         pictures = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
+        if not pictures:
+            raise SegmentError("A key frame gave no picture.")
+        return shrink(pictures[0], width)
     except (av.error.FFmpegError, ValueError) as error:
         raise SegmentError(f"A key frame does not decode: {error}.") from error
-    if not pictures:
-        raise SegmentError("A key frame gave no picture.")
-    return shrink(pictures[0], width)
 
 
 def pictures_at(path: Path, seconds: Sequence[float], width: int) -> list[NDArray[np.uint8]]:

@@ -90,8 +90,13 @@ class Recoder:
 
     def _drain(self) -> Iterator[Packet]:
         encoder, self._encoder = self._encoder, None
-        if encoder is not None:
-            yield from map(_packet, encoder.encode(None))
+        if encoder is None:
+            return
+        try:
+            coded = encoder.encode(None)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise SegmentError(f"Pictures were not coded anew: {error}.") from error
+        yield from map(_packet, coded)
 
 
 def _make_encoder(picture: VideoFrame) -> VideoCodecContext:

@@ -1,5 +1,6 @@
 """What a camera sends is kept as it is, in segments that begin with key frames."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -73,3 +74,28 @@ def test_every_segment_has_a_snapshot(tmp_path: Path) -> None:
     assert sum(name.endswith(".jpg") for name in names) == sum(
         name.endswith(".mkv") for name in names
     )
+
+
+def test_what_no_clip_could_begin_with_is_not_kept(tmp_path: Path) -> None:
+    # One key frame at the beginning, and one after four seconds
+    path = make_video(tmp_path / "video.mp4", replace(Video(), key_frame_every=40), 60)
+    config = config_of(tmp_path / "evidence", segment_seconds=0.8, longest_segment_seconds=2.0)
+    with recorder_of(config) as recorder:
+        feed(path, recorder)
+    shelf = open_shelf(config.url)
+    shown = []
+    for segment in segments_in(shelf):
+        with shelf.opened(segment.name) as file:
+            shown.append(numbers_in(file))
+    assert shown == [list(range(20)), list(range(40, 60))]
+    assert recorder.tally.refused == 20
+    assert recorder.tally.faults == 0
+
+
+def test_long_segments_end_with_key_frames(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "video.mp4", Video(), 60)
+    config = config_of(tmp_path / "evidence", segment_seconds=3.0, longest_segment_seconds=2.0)
+    with recorder_of(config) as recorder:
+        feed(path, recorder)
+    assert len(segments_in(open_shelf(config.url))) == 2
+    assert recorder.tally.refused == 0

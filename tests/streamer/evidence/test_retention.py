@@ -1,5 +1,9 @@
 """What has to go is planned without looking at any disk, and goes, the oldest first."""
 
+import errno
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from streamer.errors import EvidenceStorageError
+from streamer.evidence.kept_clips import ABOUT, KEPT, KeptClip, clip_folder, surplus
 from streamer.evidence.local_shelf import LocalShelf
 from streamer.evidence.metrics import StorageMetrics
 from streamer.evidence.names import HOUR_SECONDS, Segment, Snapshot, begun_at, hour_folders
@@ -96,6 +101,13 @@ def sweeper_of(shelf: Disk, folder: Path, now: float, **limits: object) -> Sweep
     return Sweeper(config, shelf, StorageMetrics(CollectorRegistry()), lambda: now)
 
 
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def test_the_oldest_go_by_age_over_all_cameras(tmp_path: Path) -> None:
     shelf = Disk(tmp_path)
     fill(shelf, range(0, 7200, 600), "gate")
@@ -125,6 +137,95 @@ def test_the_oldest_go_so_that_the_disk_has_room(tmp_path: Path) -> None:
     assert names_in(shelf) == names[3:]
 
 
+def keep_clips(shelf: LocalShelf, seconds: range, size: int = 100) -> list[str]:
+    """A clip for each of the seconds; their folders."""
+    folders = [clip_folder(START + second, f"{second}") for second in seconds]
+    for folder in folders:
+        shelf.put_bytes(b"x" * (size - 1), f"{folder}/clip.mp4")
+        shelf.put_bytes(b"{", f"{folder}/{ABOUT}")
+    return folders
+
+
+def folders_in(shelf: LocalShelf) -> list[str]:
+    return sorted({name.rpartition("/")[0] for name in names_in(shelf, KEPT)})
+
+
+def test_clips_of_alerts_count_and_leave_half_to_the_rest(tmp_path: Path) -> None:
+    shelf = Disk(tmp_path)
+    names = fill(shelf, range(0, 100, 10))
+    kept = keep_clips(shelf, range(0, 40, 10))
+    registry = CollectorRegistry()
+    config = replace(config_of(tmp_path), keep_bytes=1000)
+    sweeper = Sweeper(config, shelf, StorageMetrics(registry), lambda: START + 100)
+    sweeper.sweep()  # 400 bytes of clips: the rest may take 600
+    assert names_in(shelf, "yard") == names[-6:]
+    assert folders_in(shelf) == kept
+    kept += keep_clips(shelf, range(40, 90, 10))
+    sweeper.sweep()  # 900 bytes of clips: both may take 500
+    assert names_in(shelf, "yard") == names[-5:]
+    assert folders_in(shelf) == kept[-5:]
+    assert registry.get_sample_value("watchword_evidence_stored_bytes") == 1000
+    removed = "watchword_evidence_removed_total"
+    assert registry.get_sample_value(removed, {"reason": "size"}) == 5 + 4
+
+
+def test_clips_may_take_what_nobody_else_does(tmp_path: Path) -> None:
+    shelf = Disk(tmp_path)
+    names = fill(shelf, range(0, 20, 10))
+    kept = keep_clips(shelf, range(0, 100, 10))
+    sweeper_of(shelf, tmp_path, START + 100, keep_bytes=1000).sweep()
+    assert names_in(shelf, "yard") == names
+    assert folders_in(shelf) == kept[-8:]
+
+
+def test_clips_go_so_that_the_disk_has_room(tmp_path: Path) -> None:
+    shelf = Disk(tmp_path)
+    kept = keep_clips(shelf, range(0, 100, 10))
+    shelf.free = 700
+    sweeper_of(shelf, tmp_path, START + 100, keep_free_bytes=1000).sweep()
+    assert folders_in(shelf) == kept[3:]
+
+
+def test_clips_that_are_whole_are_listed_once(tmp_path: Path) -> None:
+    shelf = Disk(tmp_path)
+    day = 24 * 3600
+    kept = keep_clips(shelf, range(0, 4 * day, day))
+    (half,) = keep_clips(shelf, range(4 * day + 1, 4 * day + 2))
+    shelf.remove(f"{half}/{ABOUT}")
+    sweeper = sweeper_of(shelf, tmp_path, START + 4 * day, keep_bytes=450)
+    sweeper.sweep()
+    assert folders_in(shelf) == [*kept[1:], half]
+    shelf.listed = 0
+    sweeper.sweep()
+    assert shelf.listed == 1  # of the one that may grow
+    for folder in kept[:3]:  # as store.keep_days has it
+        shelf.remove(folder.rpartition("/")[0])
+    shelf.put_bytes(b"x" * 200, f"{half}/preview.webp")
+    sweeper.sweep()
+    assert folders_in(shelf) == [kept[3], half]
+
+
+@given(st.lists(st.integers(0, 50)), st.integers(-50, 500))
+def test_the_oldest_clips_are_too_many(sizes: list[int], most: int) -> None:
+    clips = [KeptClip(at, f"{at}", size) for at, size in enumerate(sizes)]
+    gone = surplus(reversed(clips), most)
+    assert gone == clips[: len(gone)]
+    left = sum(sizes[len(gone) :])
+    assert left <= max(most, 0)
+    assert not gone or left + gone[-1].size > most
+
+
+def test_what_was_never_whole_goes_with_its_hour(tmp_path: Path) -> None:
+    shelf = Disk(tmp_path)
+    fill(shelf, range(0, 10 * 3600, 3600))
+    folders = [name.rpartition("/")[0] for name in names_in(shelf)]
+    for folder in (folders[0], folders[-1]):
+        (tmp_path / folder / "1-2.jpg.new").write_bytes(b"half")
+    sweeper_of(shelf, tmp_path, START + 9 * 3600).sweep()
+    left = [path.parent for path in tmp_path.rglob("*.new")]
+    assert left == [tmp_path / folders[-1]]  # somebody may be about to finish it
+
+
 def test_hours_that_are_complete_are_listed_once(tmp_path: Path) -> None:
     shelf = Disk(tmp_path)
     fill(shelf, range(0, 10 * 3600, 3600))
@@ -145,21 +246,30 @@ def test_what_was_never_completed_goes_when_it_is_old(tmp_path: Path) -> None:
     assert left == ["1-1700003600000.mkv", "holiday.mkv"]
 
 
-def test_a_storage_that_refuses_is_counted_and_tried_again(tmp_path: Path) -> None:
-    import threading
+def test_what_cannot_be_removed_is_a_fault_of_the_storage(tmp_path: Path, monkeypatch) -> None:
+    def refuse(_path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
 
+    left = tmp_path / "_open" / "gone" / "1-1700000000000.mkv"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    sweeper = sweeper_of(Disk(tmp_path), tmp_path, START + 7200, keep_seconds=5000.0)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(EvidenceStorageError, match="Read-only"):
+        sweeper.sweep()
+
+
+def test_a_storage_that_refuses_is_counted_and_tried_again(tmp_path: Path) -> None:
     shelf, stop = Disk(tmp_path), threading.Event()
     names = fill(shelf, range(0, 100, 10))
     shelf.fault = True
     sweeper = sweeper_of(shelf, tmp_path, START + 100, keep_bytes=0, sweep_seconds=0.01)
     thread = threading.Thread(target=sweeper.run, args=(stop,))
     thread.start()
-    while shelf.listed < 3:
-        pass
+    wait_until(lambda: shelf.listed >= 3)
     assert names_in(LocalShelf(tmp_path)) == names
     shelf.fault = False
-    while names_in(LocalShelf(tmp_path)):
-        pass
+    wait_until(lambda: not names_in(LocalShelf(tmp_path)))
     stop.set()
     thread.join()
 

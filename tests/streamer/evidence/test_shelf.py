@@ -1,6 +1,8 @@
 """Every shelf: files appear whole, can be listed, fetched and removed."""
 
+import errno
 import itertools
+import os
 import sys
 from pathlib import Path
 
@@ -55,6 +57,63 @@ def test_a_file_takes_the_place_of_another(shelf: Shelf) -> None:
     shelf.put_bytes(b"one", "a/b")
     shelf.put_bytes(b"three", "a/b")
     assert shelf.files("a") == [Entry("a/b", 5)]
+
+
+@pytest.mark.parametrize("kind", ["folder", "local by fsspec"])
+def test_nothing_is_left_of_what_was_not_taken(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    url = str(tmp_path / "shelf") if kind == "folder" else f"local://{tmp_path}/shelf"
+    shelf = open_shelf(url)
+    shelf.put_bytes(b"one", "a/b")
+    if kind == "folder":
+        monkeypatch.setattr("os.replace", refuse)
+    else:
+        monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.mv", refuse)
+    with pytest.raises(EvidenceStorageError, match="No space left"):
+        shelf.put_bytes(b"two", "a/c")
+    assert [path.name for path in (tmp_path / "shelf" / "a").iterdir()] == ["b"]
+
+
+def test_a_file_of_another_disk_is_copied_and_nothing_is_left_if_it_finds_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if Path(source).parent != Path(target).parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(source, target)
+
+    def fill_up(_source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.replace", refuse)
+    shelf, path = open_shelf(str(tmp_path / "shelf")), tmp_path / "file"
+    path.write_bytes(b"whole")
+    with monkeypatch.context() as full:
+        full.setattr("shutil.copyfile", fill_up)
+        with pytest.raises(EvidenceStorageError, match="No space left"):
+            shelf.put(path, "a/b")
+    assert not list((tmp_path / "shelf" / "a").iterdir())
+    shelf.put(path, "a/b")
+    assert shelf.files("a") == [Entry("a/b", 5)]
+    assert not path.exists()
+
+
+def test_what_is_not_whole_is_found_apart(tmp_path: Path) -> None:
+    for shelf in (open_shelf(str(tmp_path)), open_shelf(f"local://{tmp_path}")):
+        shelf.put_bytes(b"one", "a/b")
+        (tmp_path / "a" / "c.new").write_bytes(b"half")
+        assert shelf.files("a") == [Entry("a/b", 3)]
+        assert shelf.unfinished("a") == ["a/c.new"]
+        assert shelf.unfinished("nowhere") == []
+        shelf.remove("a/c.new")
+        assert shelf.unfinished("a") == []
 
 
 def test_what_is_not_there(shelf: Shelf) -> None:
