@@ -28,7 +28,7 @@ class TestKafkaBus(BusContract):
         yield bus
         bus.close()
 
-    def test_messages_refused_in_another_thread_break_no_order(self, bus: Bus):
+    def test_messages_refused_in_another_thread_break_no_order(self, bus: Bus) -> None:
         too_large = say(NEWS, "big", "x" * (MAX_MESSAGE_BYTES + 1))
         refused, enough = threading.Event(), threading.Event()
 
