@@ -44,7 +44,6 @@ class KafkaBus:
         self._everyone = frozenset(range(options.partitions))
         self._instance = options.instance or _new_instance()
         self._lock = threading.Lock()
-        self._naming = threading.Lock()  # taken before the other: a name is given, or taken away
         self._connecting = threading.Lock()
         self._closed = threading.Event()
         self._admin: Admin | None = None
@@ -119,7 +118,7 @@ class KafkaBus:
         """See `Bus.subscribe`."""
         self._check_known(topic)
         self.connect()
-        with self._naming, self._lock:
+        with self._lock:
             self.check_open()
             name = self._free_id(group or f"{topic}-reader")
             member = name if self._options.instance else ""
@@ -167,12 +166,11 @@ class KafkaBus:
 
         Not where another reader of this process has taken its place under that name.
         """
-        with self._naming:
-            with self._lock:
-                named = [one for one, name in self._subscriptions.items() if name == member]
-            admin = self._admin  # `close` may take it away meanwhile
-            if admin is not None and all(one.is_closed for one in named):
-                admin.remove_member(group, member)
+        with self._lock:  # not while Kafka is asked, which may take as long as a broker is away
+            named = [one for one, name in self._subscriptions.items() if name == member]
+        admin = self._admin  # `close` may take it away meanwhile
+        if admin is not None and all(one.is_closed for one in named):
+            admin.remove_member(group, member)
 
     def is_finished(self, topic: str) -> bool:
         """Whether the topic was finished in this process."""
