@@ -79,12 +79,20 @@ class AlertEvidence:
             EvidenceStorageError: the storage does not answer.
             SegmentError: what was kept does not decode.
         """
-        if alert.state == "closed" and (about := self._kept(alert)) is not None:
+        if (about := self.kept(alert)) is not None:
             with self._shelf.opened(f"{_folder(alert)}/{piece}") as path:
                 yield path, about
             return
         with work_folder() as folder:
             yield self._make(alert, piece, folder)
+
+    def kept(self, alert: Alert) -> AboutClip | None:
+        """What the clip shows that is kept of an alert; None while none is.
+
+        Raises:
+            EvidenceStorageError: the storage does not answer.
+        """
+        return self._kept(alert) if alert.state == "closed" else None
 
     def keep(self, alert: Alert) -> bool:
         """Keep all that belongs to a closed alert; false while some of it is not written yet.

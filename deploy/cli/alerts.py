@@ -220,7 +220,7 @@ def _details(alert: dict[str, Any]) -> object:
             ("end", f"{moment(alert['end'])}, after {_lasted(alert)}"),
             ("score", f"{alert['score']:.3f}"),
             ("saliency", Text(_bar(alert, WIDE_BAR), "cyan")),
-            ("video", f"watchword alerts clip {_short(alert)}"),
+            ("video", _video(alert)),
             ("suppressed", _because(alert)),
             ("acknowledged", f"{seen} {alert['acknowledged_by'] or ''}".strip()),
             ("feedback", verdict if feedback else ""),
@@ -228,6 +228,15 @@ def _details(alert: dict[str, Any]) -> object:
             ("bundle", alert["bundle"]),
         ),
     )
+
+
+def _video(alert: dict[str, Any]) -> str:
+    command = f"watchword alerts clip {_short(alert)}"
+    clip = alert.get("evidence")  # an older server tells none
+    if not clip:
+        return command
+    lasts = lasting(parse_utc(clip["end"]) - parse_utc(clip["start"]))
+    return f"{command}: {lasts}, the alert begins at {clip['offset_seconds']:.1f} s"
 
 
 def _because(alert: dict[str, Any]) -> str:

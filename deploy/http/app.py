@@ -84,7 +84,7 @@ def _guarded_routes(parts: HttpParts) -> list[APIRouter]:
         snapshot_routes(parts.cameras, parts.snapshots),
         query_routes(parts.queries, parts.cameras),
         stream_routes(parts.stream),  # before alerts: `stream` is no alert's id
-        alert_routes(parts.alerts),
+        alert_routes(parts.alerts, parts.evidence),
         alert_media_routes(parts.alerts, parts.evidence),
         subscription_routes(subscribing),
         silence_routes(parts.silences, parts.queries, parts.cameras),

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from grounding.alert import Alert, AlertState
+from grounding.alert_evidence import AboutClip
 from grounding.record import alert_record, as_json, rfc3339
 from grounding.stored_alert import AlertEvent, Feedback, StoredAlert, Suppression, Verdict
 from streamer.shape import Note, Shape
@@ -81,9 +82,20 @@ class StoredAlertReply(AlertReply):
     feedback: FeedbackReply | None
 
 
-class AlertHistoryReply(StoredAlertReply):
-    """An alert with every state it has had, the first one first."""
+class AlertClipReply(BaseModel):
+    """What the clip of an alert shows."""
 
+    start: Time = Field(description="When the clip's first picture was seen.")
+    end: Time = Field(description="When its last picture ended.")
+    offset_seconds: float = Field(description="Where in the clip the alert begins.")
+
+
+class AlertHistoryReply(StoredAlertReply):
+    """An alert with its clip and every state it has had, the first one first."""
+
+    evidence: AlertClipReply | None = Field(
+        description="What its clip.mp4 shows; null until it is kept, some time after it closed."
+    )
     history: list[AlertReply]
 
 
@@ -115,10 +127,19 @@ def alert_body(stored: StoredAlert) -> StoredAlertReply:
     return StoredAlertReply(**_fields(stored))
 
 
-def history_body(stored: StoredAlert, history: Sequence[AlertEvent]) -> AlertHistoryReply:
-    """An alert and its states."""
+def history_body(
+    stored: StoredAlert, history: Sequence[AlertEvent], about: AboutClip | None = None
+) -> AlertHistoryReply:
+    """An alert, what its clip shows if one is kept, and its states."""
     states = [AlertReply(**as_json(alert_record(event.alert))) for event in history]
-    return AlertHistoryReply(**_fields(stored), history=states)
+    clip = None
+    if about is not None:
+        clip = AlertClipReply(
+            start=rfc3339(about.start),
+            end=rfc3339(about.end),
+            offset_seconds=about.offset_seconds,
+        )
+    return AlertHistoryReply(**_fields(stored), evidence=clip, history=states)
 
 
 def _fields(stored: StoredAlert) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from grounding.alert import AlertState
+from grounding.alert_evidence import AlertEvidence
 from grounding.query_record import Severity
 from grounding.routes.alert_bodies import (
     AlertHistoryReply,
@@ -21,6 +23,7 @@ from grounding.routes.alert_bodies import (
 from grounding.stored_alert import AlertFilter, Feedback
 from grounding.stores import AlertStore
 from streamer.caller import Caller
+from streamer.errors import EvidenceError
 from streamer.paging import DEFAULT_LIMIT, MOST, cut_page, unpack_sequence
 from streamer.problem import problems
 from streamer.shape import Line, UtcTime
@@ -62,15 +65,19 @@ class AlertQuestion(BaseModel):
         )
 
 
-def alert_routes(store: AlertStore, clock: Callable[[], float] = time.time) -> APIRouter:
-    """The routes of alerts, but for the stream."""
+def alert_routes(
+    store: AlertStore,
+    evidence: AlertEvidence | None = None,
+    clock: Callable[[], float] = time.time,
+) -> APIRouter:
+    """The routes of alerts, but for the stream; `evidence` knows their clips."""
     routes = APIRouter(prefix="/v1/alerts", tags=["alerts"])
-    _add_reading(routes, store)
+    _add_reading(routes, store, evidence)
     _add_writing(routes, store, clock)
     return routes
 
 
-def _add_reading(routes: APIRouter, store: AlertStore) -> None:
+def _add_reading(routes: APIRouter, store: AlertStore, evidence: AlertEvidence | None) -> None:
     @routes.get(
         "",
         operation_id="list_alerts",
@@ -92,7 +99,12 @@ def _add_reading(routes: APIRouter, store: AlertStore) -> None:
         responses=problems(404, 422),
     )
     def get_alert(alert_id: AlertPath) -> AlertHistoryReply:
-        return history_body(store.get(alert_id), store.history(alert_id))
+        stored = store.get(alert_id)
+        about = None
+        if evidence is not None:
+            with suppress(EvidenceError):  # a storage that refuses does not cost the alert
+                about = evidence.kept(stored.alert)
+        return history_body(stored, store.history(alert_id), about)
 
 
 def _add_writing(routes: APIRouter, store: AlertStore, clock: Callable[[], float]) -> None:

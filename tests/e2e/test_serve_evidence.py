@@ -163,3 +163,8 @@ def test_clips_are_kept_after_a_crash_and_outlive_what_they_were_cut_from(server
     shutil.rmtree(server.folder / "data" / "evidence" / "yard")
     check_clip(server, path)
     assert server.http.get(f"{path}/thumbnail.jpg").content == thumbnail
+    told = server.http.get(f"{path}/clip.mp4").headers
+    shows = server.http.get(path).json()["evidence"]
+    assert shows["offset_seconds"] == float(told["x-watchword-offset-seconds"])
+    assert shows["start"] == told["x-watchword-clip-start"]
+    assert shows["end"] == told["x-watchword-clip-end"]

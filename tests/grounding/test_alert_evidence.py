@@ -135,11 +135,14 @@ def test_the_preview_runs_over_the_event(evidence: AlertEvidence) -> None:
 
 def test_what_is_kept_outlives_what_it_was_cut_from(evidence, shelf) -> None:
     one = event(20.0, 26.0)
+    assert evidence.kept(one) is None
     assert evidence.keep(one)
+    assert evidence.kept(replace(one, state="updated")) is None
     shelf.remove("yard")
     for piece in PIECES:
-        with evidence.opened(one, piece) as (path, _):
+        with evidence.opened(one, piece) as (path, about):
             assert path.stat().st_size > 100
+            assert about == evidence.kept(one)
     with (
         pytest.raises(EvidenceMissingError, match="off, was not kept then, or is gone"),
         evidence.opened(event(40.0, 41.0, 1), "clip.mp4"),

@@ -47,6 +47,7 @@ def alert(number: int, state: str = "closed", **fields: Any) -> dict[str, Any]:
         "suppressed": None,
         "suppressed_by": None,
         "feedback": None,
+        "evidence": None,
         "history": [{**event, "state": "opened"}, event],
     }
     return {**event, **kept, **fields}
@@ -112,6 +113,19 @@ def test_an_alert_is_shown_with_its_curve_and_history(terminal: Terminal) -> Non
     assert "09:00:00Z token:ops" in terminal.ask("alerts", "show", ACKED["id"]).out
     assert "wrong (a bird)" in terminal.ask("alerts", "show", JUDGED["id"]).out
     assert terminal.ask("alerts", "show", OPEN["id"], "--json").lines == [OPEN]
+
+
+def test_an_alerts_video_is_told_with_where_in_it_the_alert_begins(
+    script: Script, terminal: Terminal
+) -> None:
+    short = OPEN["id"][:8]
+    shown = terminal.ask("alerts", "show", OPEN["id"]).out
+    assert f"watchword alerts clip {short}" in shown
+    assert "the alert begins" not in shown
+    clip = {"start": "2025-03-01T08:04:00Z", "end": "2025-03-01T08:04:22Z", "offset_seconds": 6.53}
+    script.entities["alerts"][OPEN["id"]] = {**OPEN, "evidence": clip}
+    shown = terminal.ask("alerts", "show", OPEN["id"]).out
+    assert f"watchword alerts clip {short}: 22 s, the alert begins at 6.5 s" in shown
 
 
 def test_an_alert_is_acknowledged_by_its_id_or_that_of_an_event(

@@ -6,12 +6,13 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from msgspec.structs import fields
 
+from grounding.alert_evidence import AboutClip
 from grounding.record import AlertRecord, pack_alert
 from grounding.routes.alert_bodies import AlertReply, StoredAlertReply
 from grounding.routes.alerts import alert_routes
 from grounding.stored_alert import AlertFilter
 from streamer.caller import note_caller
-from streamer.errors import EntityInvalidError, EntityNotFoundError
+from streamer.errors import EntityInvalidError, EntityNotFoundError, EvidenceStorageError
 from streamer.paging import pack_cursor
 from tests.grounding.alert_shelf import AlertShelf, alert
 from tests.grounding.worlds import T0
@@ -48,7 +49,39 @@ def test_an_alert_reads_as_its_record_and_what_became_of_it(shelf, http) -> None
     }
     record = json.loads(pack_alert(alert(0)))
     assert item == record | extras
-    assert http.get(f"/v1/alerts/{item['id']}").json() == item | {"history": [record]}
+    whole = http.get(f"/v1/alerts/{item['id']}").json()
+    assert whole == item | {"evidence": None, "history": [record]}
+
+
+class Clips:
+    """What is kept of alerts."""
+
+    def __init__(self) -> None:
+        self.about: AboutClip | None = None
+        self.fault: EvidenceStorageError | None = None
+
+    def kept(self, _alert: object) -> AboutClip | None:
+        if self.fault is not None:
+            raise self.fault
+        return self.about
+
+
+def test_an_alert_tells_what_its_clip_shows_once_it_is_kept(shelf) -> None:
+    clips, app = Clips(), FastAPI()
+    app.include_router(alert_routes(shelf, clips))  # type: ignore[arg-type]
+    shelf.write(alert(0))
+    with TestClient(app) as http:
+        path = f"/v1/alerts/{alert(0).alert_id}"
+        assert http.get(path).json()["evidence"] is None
+        size = {"codec": "h264", "width": 128, "height": 96, "parts": 1, "complete": True}
+        clips.about = AboutClip(start=T0 - 6.5, end=T0 + 9.0, offset_seconds=6.5, **size)
+        assert http.get(path).json()["evidence"] == {
+            "start": "2023-11-14T22:13:13.500000Z",
+            "end": "2023-11-14T22:13:29.000000Z",
+            "offset_seconds": 6.5,
+        }
+        clips.fault = EvidenceStorageError("The disk is gone.")
+        assert http.get(path).json()["evidence"] is None
 
 
 def test_the_description_names_the_fields_of_the_record(shelf, http) -> None:
