@@ -32,4 +32,5 @@ def test_no_two_processes_have_the_same() -> None:
 def test_one_that_somebody_listens_on_is_left_out() -> None:
     with socket.create_server(("localhost", free_ports(1)[0])) as taken:
         port = taken.getsockname()[1]
-        assert port not in free_ports(BLOCK - 1)
+        for _ in range(BLOCK // 10):  # once around: others of this process are in use, too
+            assert port not in free_ports(10)

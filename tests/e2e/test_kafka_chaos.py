@@ -167,10 +167,9 @@ def test_a_reader_that_stands_still(begin: Begin, close: Close, seconds: float) 
 def test_a_disk_that_is_full(tmp_path: Path, colours: Path, close: Close) -> None:
     """A broker gives up its only disk when a write is refused, and the two others go on.
 
-    Not a broker that is alone: with one transaction left open for longer than its timeout Apache
-    Kafka 4.3 is started again without markers for it ("these partitions are likely deleted already
-    and hence can be skipped"), and whoever reads what it had written waits until somebody ends it
-    with kafka-transactions.sh.
+    Not a broker that is alone: Apache Kafka 4.3, started again with a transaction that is over its
+    timeout, may end that without markers ("these partitions are likely deleted already and hence
+    can be skipped"). Who reads what it had written then waits until somebody ends it by hand.
     """
     folder = tmp_path / "brokers"
     with (
