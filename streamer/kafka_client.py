@@ -110,6 +110,12 @@ def ours(error: BaseException, options: KafkaOptions, doing: str) -> BusError:
         )
     if isinstance(error, foreign.UnsupportedVersionError):
         return BusError(f"Kafka at {servers} is too old to {doing} ({said}): use 2.5 or newer.")
+    if isinstance(error, foreign.UnstableOffsetCommitError):
+        return BusUnreachableError(
+            f"Kafka at {servers} cannot {doing} before a transaction that some process left open "
+            "has ended, as it does by itself after seconds. If it does not, as after a lone broker "
+            "had no disk left, see the broker's kafka-transactions.sh: find-hanging, then abort."
+        )
     if isinstance(error, foreign.RetriableError | foreign.KafkaProtocolError | OSError):
         return BusUnreachableError(
             f"No Kafka broker at {servers} was there to {doing} ({said}): check "

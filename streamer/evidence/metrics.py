@@ -25,7 +25,8 @@ class RecordingMetrics:
         )
         self.dropped = Counter(
             "watchword_evidence_packets_dropped_total",
-            "Packets of a camera that were not kept: the storage was slow, or refused.",
+            "Packets of a camera that were not kept: the storage was slow, or refused, "
+            "or no picture came.",
             ["camera"],
             registry=registry,
         )

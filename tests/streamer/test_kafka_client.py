@@ -187,6 +187,7 @@ def test_a_broker_that_is_too_old_is_refused_by_its_version(old_broker: OldBroke
         (foreign.IllegalSaslStateError(), BusAccessError, "kafka.security_protocol"),
         (foreign.TopicAuthorizationFailedError("t"), BusAccessError, "let the user do that"),
         (foreign.GroupAuthorizationFailedError("g"), BusAccessError, "'watchword' do it"),
+        (foreign.UnstableOffsetCommitError(), BusUnreachableError, "find-hanging, then abort"),
         (foreign.ProducerFencedError("e"), CommitLostError, "did not do it"),
         (foreign.UnknownMemberIdError("m"), CommitLostError, "did not do it"),
         (foreign.UnsupportedVersionError("v"), BusError, "use 2.5 or newer"),
