@@ -53,10 +53,6 @@ STANDING_QUERIES = Gauge(
     "Queries wanted armed: watched; waiting for text features; refused (see the log)",
     ["state"],
 )
-UNREADABLE_BLIND = Counter(
-    "watchword_blind_unreadable_total",
-    "Records of the blind topic that are no blind periods and were left out",
-)
 UNREADABLE_STATES = Counter(
     "watchword_alert_states_unreadable_total",
     "Open alerts of an earlier run that could not be gone on with",

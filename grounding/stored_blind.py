@@ -1,13 +1,11 @@
 """Blind periods as a store keeps them: those that touch are one."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from grounding.blind import EVERY_QUERY, BlindPeriod, BlindReason, unpack_blind
-from grounding.metrics import UNREADABLE_BLIND
 from streamer.bus import Record
 from streamer.errors import RecordError
 
@@ -16,8 +14,6 @@ TOUCHING_SECONDS = 0.001
 _LATEST = 7_258_118_400.0  # the year 2200: nothing later can be meant, or told as RFC 3339
 
 Sort = tuple[str, BlindReason, tuple[str, ...]]
-
-_log = logging.getLogger(__name__)
 
 
 class QueryScope(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,15 +46,12 @@ class StoredBlindPeriod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_blind(records: Iterable[Record]) -> list[BlindPeriod]:
-    """The periods of records of the blind topic; what is none is counted and logged."""
-    periods: list[BlindPeriod] = []
-    for record in records:
-        try:
-            periods.append(_checked(unpack_blind(record.value or b"")))
-        except RecordError as error:
-            UNREADABLE_BLIND.inc()
-            _log.error("record %d of %s: %s", record.offset, record.topic, error)
-    return periods
+    """The periods of records of the blind topic.
+
+    Raises:
+        RecordError: one of them is no period, or is of a later schema.
+    """
+    return [_checked(unpack_blind(record.value or b"")) for record in records]
 
 
 def _checked(period: BlindPeriod) -> BlindPeriod:

@@ -9,8 +9,11 @@ import pytest
 from deploy.api_part import ApiPart, ApiParts
 from deploy.store import Store, open_store
 from deploy.vault import Vault
+from encoder.stored_dead_letter import DeadLetterFilter
 from grounding.alert_stream import AlertStream, AlertStreamOptions
-from streamer.bus import ALERT_STATE, ALERTS, CAMERAS, HEALTH, Message
+from grounding.blind import BlindPeriod, blind_message
+from grounding.stored_blind import BlindFilter
+from streamer.bus import ALERT_STATE, ALERTS, BLIND, CAMERAS, HEALTH, Message
 from streamer.camera_record import CameraRecord
 from streamer.health import CameraHealth, pack_health
 from streamer.memory_bus import MemoryBus
@@ -112,3 +115,16 @@ def test_open_alerts_are_told_where_the_bus_has_forgotten_them(
     world.part.seed(alert_state=True)
     assert asked
     assert list(world.bus.subscribe(ALERT_STATE.name).poll(0.0)) == []
+
+
+def test_what_is_no_blind_period_is_put_aside_and_the_others_are_stored(world: World):
+    period = BlindPeriod(camera_id="east", start=1.0, end=2.0, reason="lag")
+    for value in (b"broken", blind_message(period).value):
+        world.bus.publish(Message(BLIND.name, "east", value))
+    world.thread.start()
+    while not (stored := world.store.blind_periods.page(BlindFilter(), None, 9)):
+        assert not world.stop.wait(0.01)
+    assert [one.period for one in stored] == [period]
+    while not (letters := world.store.dead_letters.page(DeadLetterFilter(), 0, 9)):
+        assert not world.stop.wait(0.01)
+    assert [(one.topic, one.error) for one in letters] == [(BLIND.name, "RecordError")]

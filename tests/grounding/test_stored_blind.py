@@ -4,11 +4,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import REGISTRY
 
 from grounding.blind import BlindPeriod, blind_message
 from grounding.stored_blind import merge_blind, read_blind, touch
 from streamer.bus import BLIND, Record
+from streamer.errors import RecordError
 from tests.grounding.blind_times import periods, times
 
 
@@ -19,10 +19,6 @@ def blind(start: float, end: float, **fields: object) -> BlindPeriod:
 
 def records(*values: bytes | None) -> list[Record]:
     return [Record(BLIND.name, 0, at, "yard", one, (), 1.0) for at, one in enumerate(values)]
-
-
-def unreadable() -> float:
-    return REGISTRY.get_sample_value("watchword_blind_unreadable_total") or 0.0
 
 
 @given(periods, st.randoms(use_true_random=False))
@@ -78,8 +74,7 @@ def test_records_are_read() -> None:
         b'{"camera_id":"yard","start":1,"end":2,"reason":"sleep"}',
     ],
 )
-def test_what_is_no_period_is_counted_and_left_out(value: bytes | None) -> None:
-    before = unreadable()
+def test_what_is_no_period_is_refused(value: bytes | None) -> None:
     good = blind_message(blind(1, 2)).value
-    assert read_blind(records(value, good)) == [blind(1, 2)]
-    assert unreadable() == before + 1
+    with pytest.raises(RecordError):
+        read_blind(records(good, value))
