@@ -156,6 +156,7 @@ def _start_cameras(film: Path, stack: ExitStack) -> int:
         stdout=subprocess.PIPE,
         text=True,
     )
+    stack.enter_context(process)  # which closes its pipes, and waits for its end
     stack.callback(process.kill)
     assert process.stdout is not None
     return int(process.stdout.readline())
