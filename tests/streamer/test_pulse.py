@@ -1,23 +1,8 @@
 """When a camera is late, and how that is seen from outside."""
 
-import os
-
-import pytest
-
-from streamer.clip import ClipFormat
-from streamer.clip_ring import ClipRing
 from streamer.pulse import Deadlines, Pulse
 
 LIMITS = Deadlines(open_seconds=20.0, silence_seconds=5.0, margin_seconds=3.0, start_seconds=40.0)
-
-
-@pytest.fixture
-def pulse() -> Pulse:
-    form = ClipFormat(frames=1, width=1, height=1)
-    file = ClipRing.allocate(form, 1)
-    pulse = Pulse(ClipRing(file, form, 1))
-    os.close(file)
-    return pulse
 
 
 def test_it_is_told_what_is_late_with_what(pulse: Pulse):

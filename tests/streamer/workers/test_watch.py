@@ -1,6 +1,5 @@
 """Waiting for a camera's news: who is late, and who only waited for us."""
 
-import os
 import socket
 import threading
 import time
@@ -10,8 +9,6 @@ from typing import cast
 import pytest
 
 from streamer.camera_record import CameraRecord
-from streamer.clip import ClipFormat
-from streamer.clip_ring import ClipRing
 from streamer.pulse import Deadlines, Pulse
 from streamer.source_facts import ReadTally
 from streamer.workers.messages import Counts, Ended, send_news
@@ -34,15 +31,6 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         yield ours, theirs
-
-
-@pytest.fixture
-def pulse() -> Pulse:
-    form = ClipFormat(frames=1, width=1, height=1)
-    file = ClipRing.allocate(form, 1)
-    pulse = Pulse(ClipRing(file, form, 1))
-    os.close(file)
-    return pulse
 
 
 @pytest.mark.parametrize(("is_file", "late"), [(True, None), (False, "silence")])
